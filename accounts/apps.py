@@ -1,0 +1,7 @@
+"""Who: organisations, people, roles, invitations, the permission kernel."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"

@@ -1,0 +1,36 @@
+"""Second factor: asked of staff and company administrators before anything else (allauth has no such setting)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+# What somebody without a second factor may still reach: setting one up, proving who they are, leaving.
+_OPEN_PREFIXES = ("mfa_", "account_logout", "account_reauthenticate")
+
+
+def second_factor(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Send whoever needs a second factor and has none to the page where it is set up."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return get_response(request)
+
+    def process_view(request: HttpRequest, *args: object) -> HttpResponse | None:
+        user = request.user
+        name = request.resolver_match.url_name if request.resolver_match else None
+        if (
+            settings.SECOND_FACTOR_REQUIRED
+            and user.is_authenticated
+            and user.needs_second_factor
+            and not (name or "").startswith(_OPEN_PREFIXES)
+            and not is_mfa_enabled(user)
+        ):
+            return HttpResponseRedirect(reverse("mfa_index"))
+        return None
+
+    middleware.process_view = process_view  # type: ignore[attr-defined]
+    return middleware

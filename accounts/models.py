@@ -1,0 +1,253 @@
+"""Organisations, their people and contacts, and the invitations by which an account begins."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+from ledger.time import now
+
+
+class Nation(models.TextChoices):
+    """Whose bank holidays count for an addressee."""
+
+    ENGLAND = "england", "England"
+    WALES = "wales", "Wales"
+    SCOTLAND = "scotland", "Scotland"
+    NORTHERN_IRELAND = "northern-ireland", "Northern Ireland"
+    OVERSEAS = "overseas", "Outside the United Kingdom"
+
+
+class Role(models.TextChoices):
+    COMPANY_OFFICER = "company_officer", "Company officer"
+    COMPANY_ADMIN = "company_admin", "Company administrator"
+    CASEWORKER = "caseworker", "Caseworker"
+    SUPERVISOR = "supervisor", "Supervisor"
+    AUTHORITY_OFFICER = "authority_officer", "Authority officer"
+    PARTNER = "partner", "Partner"
+    AUDITOR = "auditor", "Auditor"
+    OPERATOR = "operator", "Operator"
+
+
+COMPANY_ROLES = frozenset({"company_officer", "company_admin"})
+MINISTRY_ROLES = frozenset({"caseworker", "supervisor"})
+
+
+class OrganisationQuerySet(models.QuerySet["Organisation"]):
+    def visible_to(self, user: User | AnonymousUser | None) -> OrganisationQuerySet:
+        """The ministry sees every organisation; everybody else their own."""
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.role in MINISTRY_ROLES:
+            return self
+        return self.filter(pk=user.organisation_id)
+
+    def authority(self) -> Organisation:
+        """The competition authority to which cases are referred."""
+        return self.filter(kind="authority", state="verified").earliest("pk")
+
+
+class Organisation(models.Model):
+    """A company, the ministry, the competition authority or a partner."""
+
+    class Kind(models.TextChoices):
+        COMPANY = "company", "Company"
+        MINISTRY = "ministry", "Ministry"
+        AUTHORITY = "authority", "Competition authority"
+        PARTNER = "partner", "Partner"
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Waiting for verification"
+        VERIFIED = "verified", "Verified"
+        REFUSED = "refused", "Refused"
+
+    name = models.CharField("legal name", max_length=200)
+    kind = models.CharField(max_length=12, choices=Kind)
+    state = models.CharField(max_length=12, choices=State, default=State.PENDING)
+    company_number = models.CharField("company number or LEI", max_length=40, blank=True)
+    nation = models.CharField(max_length=20, choices=Nation)
+    address = models.TextField("registered address", max_length=1000, blank=True)
+    created_at = models.DateTimeField(default=now)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey("User", null=True, on_delete=models.PROTECT, related_name="+")
+    decision_reason = models.TextField(max_length=2000, blank=True)
+
+    objects = OrganisationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="organisation_decision_is_whole",
+                condition=models.Q(state="pending", decided_at__isnull=True)
+                | models.Q(state__in=["verified", "refused"], decided_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ledger_root(self) -> Organisation:
+        return self
+
+
+class Contact(models.Model):
+    """An address at which an organisation can be reached. Two live ones, in different mailboxes, before it may file."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="contacts")
+    name = models.CharField(max_length=200)
+    email = models.EmailField()
+    created_at = models.DateTimeField(default=now)
+    removed_at = models.DateTimeField(null=True)
+    bounced_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "organisation",
+                Lower("email"),
+                condition=models.Q(removed_at__isnull=True),
+                name="contact_mailbox_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def ledger_root(self) -> Organisation:
+        return self.organisation
+
+
+class UserManager(BaseUserManager["User"]):
+    def visible_to(self, user: User | AnonymousUser | None) -> models.QuerySet[User]:
+        """Colleagues in one's own organisation; the supervisor sees everybody."""
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.role == Role.SUPERVISOR:
+            return self.all()
+        return self.filter(organisation_id=user.organisation_id)
+
+    def able_to_sign_in(self) -> models.QuerySet[User]:
+        """People (not machines) whose account is live and has a password."""
+        return self.filter(is_active=True, is_service=False).exclude(password="").exclude(password__startswith="!")
+
+
+class User(AbstractBaseUser):
+    """Somebody, or some machine, that acts. Everyone belongs to one organisation and has one role in it."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=200)
+    role = models.CharField(max_length=24, choices=Role)
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="people")
+    is_active = models.BooleanField(default=True)
+    is_service = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=now)
+    away_until = models.DateField("away until", null=True, blank=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ledger_root(self) -> Organisation:
+        return self.organisation
+
+    @property
+    def is_company(self) -> bool:
+        return self.role in COMPANY_ROLES
+
+    @property
+    def is_ministry(self) -> bool:
+        return self.role in MINISTRY_ROLES
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Staff of any public body and company administrators; see `accounts.middleware`."""
+        return self.role != Role.COMPANY_OFFICER
+
+    @property
+    def is_staff(self) -> bool:
+        """No Django admin here; libraries ask."""
+        return False
+
+    def get_full_name(self) -> str:
+        return self.name
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def visible_to(self, user: User | AnonymousUser | None) -> InvitationQuerySet:
+        """One's own organisation's invitations, for its administrators; all of them for the supervisor."""
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.role == Role.SUPERVISOR:
+            return self
+        if user.role == Role.COMPANY_ADMIN:
+            return self.filter(organisation_id=user.organisation_id)
+        return self.none()
+
+    def open(self) -> InvitationQuerySet:
+        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now())
+
+
+class Invitation(models.Model):
+    """A signed, expiring link by which a person gets an account. The row is its own outbox."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="invitations")
+    email = models.EmailField()
+    name = models.CharField(max_length=200)
+    role = models.CharField(max_length=24, choices=Role)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    replaces = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    attempts = models.IntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, default=now)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="invitation_to_send",
+                condition=models.Q(sent_at__isnull=True, next_attempt_at__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def ledger_root(self) -> Organisation:
+        return self.organisation
+
+    @property
+    def state(self) -> str:
+        if self.revoked_at:
+            return "revoked"
+        if self.accepted_at:
+            return "accepted"
+        return "expired" if self.expires_at <= now() else "open"
+
+
+def people_of(organisation: Organisation | int) -> Any:
+    """The members of an organisation who are able to sign in."""
+    pk = organisation if isinstance(organisation, int) else organisation.pk
+    return User.objects.able_to_sign_in().filter(organisation_id=pk)

@@ -1,0 +1,70 @@
+"""Who may do what to organisations and people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.permissions import Rule
+
+ADMINS = frozenset({"company_admin", "supervisor"})
+SUPERVISOR = frozenset({"supervisor"})
+MINISTRY = frozenset({"caseworker", "supervisor"})
+EVERYONE = frozenset(
+    {
+        "company_officer",
+        "company_admin",
+        "caseworker",
+        "supervisor",
+        "authority_officer",
+        "partner",
+        "auditor",
+        "operator",
+    }
+)
+
+# Whom an invitation can make what: the kind of the organisation decides.
+ROLES_OF_KIND = {
+    "company": ("company_officer", "company_admin"),
+    "ministry": ("caseworker", "supervisor", "auditor", "operator"),
+    "authority": ("authority_officer",),
+    "partner": ("partner",),
+}
+
+
+def not_own_organisation(by: Any, obj: Any) -> str | None:
+    if by.role == "supervisor" or obj is None:
+        return None
+    if obj.ledger_root.pk != by.organisation_id:
+        return "You can only do this for your own organisation."
+    return None
+
+
+def oneself(by: Any, obj: Any) -> str | None:
+    return "You cannot do this to your own account." if obj is not None and obj.pk == by.pk else None
+
+
+def not_an_administrator(by: Any, obj: Any) -> str | None:
+    if obj is not None and (obj.role != "company_admin" or not obj.is_active):
+        return "Only a company administrator whose account is open is replaced this way."
+    return None
+
+
+# One table for each kind of object, so that `allowed` asks of an organisation only what is done to organisations.
+ORGANISATION_RULES = {
+    "list": Rule("See organisations", MINISTRY),
+    "verify": Rule("Verify", SUPERVISOR, from_states=frozenset({"pending", "refused"}), to_state="verified"),
+    "refuse": Rule("Refuse", SUPERVISOR, from_states=frozenset({"pending"}), to_state="refused"),
+    "register": Rule("Register an organisation", SUPERVISOR),
+    "invite": Rule("Invite a colleague", ADMINS, unless=(not_own_organisation,)),
+    "add_contact": Rule("Add a contact", ADMINS, unless=(not_own_organisation,)),
+    "remove_contact": Rule("Remove", ADMINS, unless=(not_own_organisation,)),
+}
+INVITATION_RULES = {
+    "revoke": Rule("Withdraw the invitation", ADMINS, unless=(not_own_organisation,)),
+}
+PERSON_RULES = {
+    "deactivate": Rule("Close the account", ADMINS, unless=(not_own_organisation, oneself)),
+    "replace_admin": Rule("Replace the administrator", SUPERVISOR, unless=(oneself, not_an_administrator)),
+    "set_away": Rule("Say when I am away", EVERYONE),
+}
+RULES = {**ORGANISATION_RULES, **INVITATION_RULES, **PERSON_RULES}

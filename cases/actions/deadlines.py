@@ -1,0 +1,71 @@
+"""What follows from the rows a date depends on: shared steps, run inside the caller's transaction, case locked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cases.clock import EvidencePeriod, end_of, evidence_period, next_reminder, not_working
+from cases.models import Case, HolidayOverride, Notice
+from disclosures.models import Scheme
+from ledger.time import local_date, now
+
+
+def locked_case(case_id: int) -> Case:
+    """The case, locked: the one lock under which everything in a case is done. Raises Case.DoesNotExist."""
+    return Case.objects.select_for_update().get(pk=case_id)
+
+
+def free_case(case_id: int) -> Case | None:
+    """The case, locked, for a sweep: None when somebody else holds it, who will be looked at again next time."""
+    return Case.objects.select_for_update(skip_locked=True).filter(pk=case_id).first()
+
+
+def period_for(sent_at: datetime, nation: str, scheme: Scheme) -> EvidencePeriod:
+    """The evidence period under the scheme's terms; an addressee overseas is given the scheme's nation's calendar."""
+    return evidence_period(
+        sent_at,
+        scheme.overseas_nation if nation == "overseas" else nation,
+        overrides=HolidayOverride.objects.as_overrides(),
+        days=scheme.evidence_days,
+    )
+
+
+def trace_json(period: EvidencePeriod) -> list[dict[str, Any]]:
+    """The explanation of a period as it is stored with the notice."""
+    return [{"day": step.day.isoformat(), "counted": step.counted, "why": step.why} for step in period.trace]
+
+
+def refers_at(last_expiry: datetime, scheme: Scheme) -> datetime:
+    """The instant at which an undecided case is referred: the last expiry, plus the scheme's decision days.
+
+    Decision days are calendar days after the last expiry's local day, rolled to a working day of the scheme's nation.
+    """
+    if scheme.decision_days == 0:
+        return last_expiry
+    overrides = HolidayOverride.objects.as_overrides()
+    day = local_date(last_expiry - timedelta(microseconds=1)) + timedelta(days=scheme.decision_days)
+    while not_working(day, scheme.overseas_nation, overrides) is not None:
+        day += timedelta(days=1)
+    return end_of(day).astimezone(UTC)
+
+
+def rewrite(case: Case) -> None:
+    """Write the derived copies of the case again from its rows; the caller holds the case's lock."""
+    dues = list(
+        Notice.objects.filter(case=case, round=case.round, kind="evidence").exclude(state="waived").values_list("due_at")
+    )
+    last = max([case.round_ends_at, *(due for (due,) in dues)])
+    case.refers_at = refers_at(last, case.scheme)
+    case.remind_at = next_reminder(case.refers_at, now())
+    case.save(update_fields=["refers_at", "remind_at"])
+
+
+def run_longer(notice: Notice, until: datetime) -> bool:
+    """Move the notice's due instant to `until` if that is later; answers whether it moved."""
+    if notice.due_at is None or until <= notice.due_at:
+        return False
+    notice.due_at = until
+    notice.remind_at = next_reminder(until, now())
+    notice.save(update_fields=["due_at", "remind_at", "state"])
+    return True

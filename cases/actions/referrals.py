@@ -1,0 +1,378 @@
+"""Referral: the case goes to the competition authority, which acknowledges, accepts, returns or declines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.urls import reverse
+
+from accounts.models import Organisation, User
+from accounts.permissions import Rule, check
+from cases.actions.deadlines import free_case, locked_case, period_for, rewrite
+from cases.brief import why_unresolved
+from cases.clock import next_reminder, reminder_offset
+from cases.models import Case, CaseReminder, Exhibit, LateAddition, Notice, Party, Referral, ReferralStep, Response
+from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, NOTICE_RULES, REFERRAL_RULES
+from disclosures.models import FilingGrant
+from evidence.actions import end_grants, grant
+from evidence.models import FULL
+from ledger.actions import record, record_many
+from ledger.models import Event
+from ledger.references import next_reference
+from ledger.time import local_date, now
+from notifications.actions import tell
+from web.problems import Invalid
+
+
+@transaction.atomic(durable=True)
+def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral | None:
+    """Refer a case: by the sweep when its time is up, or earlier by a supervisor with a reason.
+
+    Once per case and round. The sweep's call answers None when the case is taken, held or no longer due.
+    """
+    if by is None:
+        case = free_case(case_id)
+        if case is None or not Case.objects.due_for_referral().filter(pk=case_id).exists():
+            return None
+    else:
+        case = locked_case(case_id)
+        if not reason.strip():
+            raise Invalid({"reason": ["Say why it cannot wait"]})
+    rule = CASE_RULES["refer"]
+    check(by, rule, case)
+    instant = now()
+    referred_at = case.refers_at if by is None and case.refers_at else instant
+    parties = list(case.parties.select_related("organisation").order_by("pk"))
+    notices = _with_misses(case, parties)
+    reasons = why_unresolved(Counter(n.state for n in notices), by_hand=by is not None)
+    exhibits = list(_exhibits_to_send(case))
+    authority = Organisation.objects.authority()
+    # The event comes first: the chronology that is sent ends with the referral itself.
+    event = record(
+        by,
+        "case.referred",
+        case,
+        audience=[*(p.organisation_id for p in parties), authority],
+        at=referred_at,
+        round=case.round,
+        reasons=reasons,
+    )
+    referral = Referral.objects.create(
+        reference=next_reference("R"),
+        case=case,
+        round=case.round,
+        authority=authority,
+        referred_at=referred_at,
+        queued_at=instant,
+        referred_by=by,
+        sent=_snapshot(case, parties, notices, exhibits, reasons, reason),
+        events_upto=event.pk,
+    )
+    case.state, case.remind_at = rule.to_state, None
+    case.save(update_fields=["state", "remind_at"])
+    _give_sight(case, referral, parties, exhibits)
+    _tell_of_referral(case, referral, parties)
+    return referral
+
+
+def _with_misses(case: Case, parties: list[Party]) -> list[Notice]:
+    """The round's notices, after stamping those that are past due: a referral never precedes the miss it rests on."""
+    notices = list(Notice.objects.filter(case=case, round=case.round, kind="evidence").order_by("pk"))
+    seats = {party.pk: party for party in parties}
+    missed = [n for n in notices if n.state == "issued" and n.is_past]
+    if missed:
+        for notice in missed:
+            notice.case, notice.party = case, seats[notice.party_id]
+            check(None, NOTICE_RULES["stamp_missed"], notice)
+            notice.state, notice.remind_at = "missed", None
+        Notice.objects.bulk_update(missed, ["state", "remind_at"])
+        for notice in missed:
+            record(None, "notice.missed", notice, audience=[notice.party.organisation_id], at=notice.due_at)
+    return notices
+
+
+def _exhibits_to_send(case: Case) -> Any:
+    """Exhibits of parties who agreed to referral, without those that are privileged."""
+    return case.exhibits.select_related("item", "party").filter(party__may_be_referred=True, item__privileged=False)
+
+
+def _snapshot(
+    case: Case, parties: list[Party], notices: list[Notice], exhibits: list[Exhibit], reasons: list[str], reason: str
+) -> dict[str, Any]:
+    brief = case.brief_versions.order_by("head", "-number").distinct("head").values_list("head", "text")
+    return {
+        "title": case.title,
+        "basis": case.basis,
+        "opened_at": case.opened_at.isoformat(),
+        "scheme": {"name": case.scheme.name, "legal_basis": case.scheme.legal_basis},
+        "reasons": reasons,
+        "reason": reason,
+        "brief": dict(brief),
+        "parties": [
+            {
+                "role": party.role,
+                "name": party.organisation.name if party.may_be_referred else "",
+                "nation": party.organisation.nation if party.may_be_referred else "",
+            }
+            for party in parties
+        ],
+        "notices": [
+            {
+                "reference": n.reference,
+                "role": n.party.role,
+                "state": n.state,
+                "served_on": n.served_on.isoformat(),
+                "due_at": n.due_at.isoformat() if n.due_at else None,
+            }
+            for n in notices
+        ],
+        "exhibits": [
+            {
+                "number": e.label,
+                "reference": e.item.reference,
+                "title": e.item.title,
+                "role": e.party.role,
+                "sha256": e.item.sha256,
+                "confidential": e.item.limb != "none",
+            }
+            for e in exhibits
+        ],
+        "responses": list(
+            Response.objects.filter(notice__case=case, notice__party__may_be_referred=True)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        ),
+        "withheld": case.exhibits.count() - len(exhibits),
+        "filing": case.source.reference if case.source_id and _filing_goes(case, parties) else "",
+    }
+
+
+def _filing_goes(case: Case, parties: list[Party]) -> bool:
+    source = case.source
+    filer = next((p for p in parties if source and p.organisation_id == source.organisation_id), None)
+    return filer is None or filer.may_be_referred
+
+
+def _give_sight(case: Case, referral: Referral, parties: list[Party], exhibits: list[Exhibit]) -> None:
+    reason = f"referral:{referral.pk}"
+    if exhibits:
+        grant([e.item for e in exhibits], referral.authority, FULL, by=referral.referred_by, reason=reason)
+    if case.source_id is not None and case.relied_on_id is not None and _filing_goes(case, parties):
+        FilingGrant.objects.create(
+            filing_id=case.source_id,
+            version_id=case.relied_on_id,
+            organisation=referral.authority,
+            since=now(),
+            reason=reason,
+        )
+
+
+def _tell_of_referral(case: Case, referral: Referral, parties: list[Party]) -> None:
+    context = {"reference": referral.reference, "case": case.reference}
+    referral_url = reverse("referral", args=[referral.reference])
+    tell("referral_queued", referral, organisations=[referral.authority_id], url=referral_url, **context)
+    url = reverse("case", args=[case.reference])
+    tell("case_referred", referral, organisations=[p.organisation_id for p in parties], url=url, **context)
+    supervisors = User.objects.able_to_sign_in().filter(role="supervisor")
+    tell("case_referred_staff", referral, people=[*case.team(), *supervisors], url=url, **context)
+
+
+@transaction.atomic(durable=True)
+def acknowledge(referral_id: int, *, by: User) -> Referral:
+    """The authority has received the referral and will look at it."""
+    return _step(referral_id, "acknowledge", by=by)
+
+
+@transaction.atomic(durable=True)
+def accept(referral_id: int, *, by: User, reference: str) -> Referral:
+    """The authority takes the matter on, under a reference of its own; the case is closed here."""
+    if not reference.strip():
+        raise Invalid({"reference": ["Enter the authority’s own reference"]})
+    return _step(referral_id, "accept", by=by, reference=reference.strip())
+
+
+@transaction.atomic(durable=True)
+def return_(referral_id: int, *, by: User, needed: str, needed_by: date) -> Referral:
+    """The authority needs more: the case opens again in a new round with a new period from the clock."""
+    if needed_by <= local_date(now()):
+        raise Invalid({"needed_by": ["The day by which it is needed must be in the future"]})
+    return _step(referral_id, "return_", by=by, text=needed, needed_by=needed_by)
+
+
+@transaction.atomic(durable=True)
+def decline(referral_id: int, *, by: User, head: str, reason: str) -> Referral:
+    """The authority does not take the matter on, under one of its heads: the case is the ministry's again."""
+    return _step(referral_id, "decline", by=by, head=head, text=reason)
+
+
+@transaction.atomic(durable=True)
+def withdraw(referral_id: int, *, by: User, reason: str) -> Referral:
+    """The ministry takes a referral back: the authority no longer sees it, the case opens in a new round."""
+    referral = _step(referral_id, "withdraw", by=by, text=reason)
+    end_grants(referral.authority, f"referral:{referral.pk}")
+    FilingGrant.objects.current().filter(reason=f"referral:{referral.pk}").update(until=now())
+    return referral
+
+
+def _step(
+    referral_id: int,
+    verb: str,
+    *,
+    by: User,
+    head: str = "",
+    text: str = "",
+    needed_by: date | None = None,
+    reference: str = "",
+) -> Referral:
+    found = Referral.objects.get(pk=referral_id)
+    case = locked_case(found.case_id)
+    referral = Referral.objects.select_related("authority").get(pk=referral_id)
+    rule: Rule = REFERRAL_RULES[verb]
+    check(by, rule, referral)
+    referral.case, referral.state = case, rule.to_state or referral.state
+    referral.authority_reference = reference
+    referral.save(update_fields=["state", "authority_reference"])
+    ReferralStep.objects.create(
+        referral=referral, state=referral.state, head=head, text=text, needed_by=needed_by, by=by, at=now()
+    )
+    record(by, f"referral.{referral.state}", referral, audience=[referral.authority_id], head=head)
+    _follow(case, referral, by)
+    _tell_of_step(case, referral)
+    return referral
+
+
+def _follow(case: Case, referral: Referral, by: User) -> None:
+    """What the referral's new state means for the case."""
+    state = CASE_AFTER_REFERRAL.get(referral.state)
+    parties = list(case.parties.values_list("organisation_id", flat=True))
+    if state == "closed":
+        case.state, case.ended_at, case.refers_at = state, now(), None
+        case.save(update_fields=["state", "ended_at", "refers_at"])
+        record(by, "case.closed", case, audience=parties)
+    elif state == "open":
+        case.state, case.round = state, case.round + 1
+        case.round_ends_at = period_for(now(), case.scheme.overseas_nation, case.scheme).expires_at
+        case.save(update_fields=["state", "round", "round_ends_at"])
+        rewrite(case)
+        record(by, "case.reopened", case, audience=parties, round=case.round, because=referral.state)
+
+
+def _tell_of_step(case: Case, referral: Referral) -> None:
+    context: dict[str, Any] = {
+        "reference": referral.reference,
+        "case": case.reference,
+        "state": referral.get_state_display().lower(),
+        "reopened": case.state == "open",
+    }
+    supervisors = User.objects.able_to_sign_in().filter(role="supervisor")
+    tell(
+        "referral_step",
+        referral,
+        people=[*case.team(), *supervisors],
+        url=reverse("referral", args=[referral.reference]),
+        **context,
+    )
+    if referral.state == "withdrawn":
+        tell("referral_withdrawn", referral, organisations=[referral.authority_id], **context)
+    tell(
+        "referral_step_party",
+        referral,
+        organisations=list(case.parties.values_list("organisation_id", flat=True)),
+        url=reverse("case", args=[case.reference]),
+        **context,
+    )
+
+
+def add_late(case: Case, response: Response, exhibits: list[Exhibit], *, by: User | None) -> None:
+    """Add an answer that came after the referral to it; a shared step, the caller holds the case's lock."""
+    referral = case.referrals.select_related("authority").get(round=case.round)
+    notice = response.notice
+    if not notice.party.may_be_referred:
+        return
+    LateAddition.objects.create(referral=referral, response=response, at=now())
+    sent = [e.item for e in exhibits if not e.item.privileged]
+    grant(sent, referral.authority, FULL, by=by, reason=f"referral:{referral.pk}")
+    record_many(
+        [("referral.added_to", referral, {"notice": notice.reference, "response": response.number})],
+        by=by,
+        audience=[referral.authority_id],
+    )
+    tell(
+        "referral_added_to",
+        referral,
+        organisations=[referral.authority_id],
+        url=reverse("referral", args=[referral.reference]),
+        reference=referral.reference,
+        case=case.reference,
+    )
+
+
+def chronology(referral: Referral) -> Any:
+    """The events of the case as they stood when it was referred, but for what is internal to the ministry."""
+    return Event.objects.about(referral.case).filter(pk__lte=referral.events_upto, verb__in=CHRONOLOGY)
+
+
+CHRONOLOGY = (
+    "case.opened",
+    "notice.issued",
+    "notice.service_in_doubt",
+    "notice.served_again",
+    "notice.reminded",
+    "extension.requested",
+    "extension.granted",
+    "extension.refused",
+    "notice.extended",
+    "notice.answered",
+    "notice.answered_late",
+    "notice.missed",
+    "notice.miss_corrected",
+    "notice.waived",
+    "exhibit.added",
+    "exhibit.disclosed",
+    "case.referred",
+    "case.reopened",
+    "referral.acknowledged",
+    "referral.returned",
+    "referral.declined",
+)
+
+
+@transaction.atomic(durable=True)
+def remind_team(case_id: int) -> Case | None:
+    """Remind officer, deputy and supervisors before a case goes to the authority: once per due instant and offset."""
+    case = free_case(case_id)
+    if case is None or not Case.objects.due_for_reminder().filter(pk=case_id).exists() or case.refers_at is None:
+        return None
+    check(None, CASE_RULES["remind"], case)
+    instant = now()
+    days = reminder_offset(case.refers_at, instant)
+    case.remind_at = next_reminder(case.refers_at, instant)
+    case.save(update_fields=["remind_at"])
+    if days is None:
+        return case
+    CaseReminder.objects.create(case=case, due_at=case.refers_at, days=days, at=instant)
+    record(None, "case.reminded", case, days=days)
+    supervisors = User.objects.able_to_sign_in().filter(role="supervisor")
+    tell(
+        "case_reminder",
+        case,
+        people=[*case.team(), *supervisors],
+        url=reverse("case", args=[case.reference]),
+        once=f"case:{case.pk}:{case.refers_at.isoformat()}:{days}",
+        reference=case.reference,
+        refers_at=case.refers_at.isoformat(),
+    )
+    return case
+
+
+GRACE = timedelta(minutes=10)
+
+
+def overdue_by_more_than(grace: timedelta = GRACE) -> Any:
+    """Open cases that nothing holds and that should have been referred more than `grace` ago."""
+    return Case.objects.due_for_referral().filter(refers_at__lt=now() - grace)
+
+

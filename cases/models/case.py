@@ -1,0 +1,291 @@
+"""A case, its parties and rounds, its team, its brief and its decision."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from accounts.models import Organisation
+from disclosures.models import Filing, FilingVersion, Scheme
+from ledger.time import now
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def visible_to(self, user: Any) -> Self:
+        """The ministry, but for declared conflicts; a party its own cases. The authority reads referrals, not cases."""
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.is_ministry:
+            return self.filter(~Exists(ConflictDeclaration.objects.filter(case=OuterRef("pk"), user=user)))
+        if user.is_company:
+            return self.filter(
+                Exists(Party.objects.filter(case=OuterRef("pk"), organisation_id=user.organisation_id))
+            )
+        return self.none()
+
+    def held(self) -> Self:
+        """Open cases whose referral waits: for the answer to a timely request, or for service that is in doubt."""
+        from cases.models.notice import ExtensionRequest, ServiceDoubt
+
+        return self.filter(
+            Exists(ExtensionRequest.objects.holding().filter(notice__case=OuterRef("pk")))
+            | Exists(ServiceDoubt.objects.open().filter(notice__case=OuterRef("pk"), notice__round=OuterRef("round")))
+        )
+
+    def due_for_referral(self) -> Self:
+        """Open cases whose time is up and which nothing holds, the longest overdue first."""
+        from cases.models.notice import ExtensionRequest, Notice, ServiceDoubt
+
+        return self.filter(
+            ~Exists(ExtensionRequest.objects.holding().filter(notice__case=OuterRef("pk"))),
+            ~Exists(ServiceDoubt.objects.open().filter(notice__case=OuterRef("pk"), notice__round=OuterRef("round"))),
+            ~Exists(Notice.objects.owed_an_outage().filter(case=OuterRef("pk"), round=OuterRef("round"))),
+            state="open",
+            refers_at__lte=now(),
+        ).order_by("refers_at", "pk")
+
+    def due_for_reminder(self) -> Self:
+        return self.filter(state="open", remind_at__lte=now()).order_by("remind_at", "pk")
+
+
+class Case(models.Model):
+    """A complainant's allegation, a disclosure or the ministry's own concern, put to the parties.
+
+    `refers_at` is a derived copy: the last expiry of the round plus the scheme's decision days. It is rewritten only by
+    the actions that add rows a date follows from (`cases.actions.deadlines`). `remind_at` is the next reminder.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        RESOLVED = "resolved", "Resolved"
+        REFERRED = "referred", "With the competition authority"
+        CLOSED = "closed", "Closed: taken on by the competition authority"
+
+    class Basis(models.TextChoices):
+        ALLEGATION = "allegation", "An allegation"
+        DISCLOSURE = "disclosure", "A disclosure"
+        OWN_MOTION = "own_motion", "The ministry’s own motion"
+
+    reference = models.CharField(max_length=24, unique=True)
+    title = models.CharField(max_length=200)
+    basis = models.CharField(max_length=12, choices=Basis)
+    source = models.ForeignKey(Filing, null=True, on_delete=models.PROTECT, related_name="cases")
+    relied_on = models.ForeignKey(FilingVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    scheme = models.ForeignKey(Scheme, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    round = models.PositiveSmallIntegerField(default=1)
+    round_ends_at = models.DateTimeField()
+    refers_at = models.DateTimeField(null=True)
+    remind_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(default=now)
+    opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    officer = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="cases")
+    deputy = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="deputised_cases"
+    )
+    ended_at = models.DateTimeField(null=True)
+
+    objects = CaseQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["refers_at", "id"], name="case_refers", condition=Q(state="open")),
+            models.Index(fields=["remind_at"], name="case_reminds", condition=Q(state="open")),
+            models.Index(fields=["officer", "refers_at"], name="case_of_officer", condition=Q(state="open")),
+            models.Index(fields=["deputy", "refers_at"], name="case_of_deputy", condition=Q(state="open")),
+            models.Index(
+                fields=["refers_at", "id"],
+                name="case_unassigned",
+                condition=Q(state="open", officer__isnull=True),
+            ),
+            models.Index(fields=["state", "-id"], name="case_by_state"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="case_open_has_deadline", condition=~Q(state="open") | Q(refers_at__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="case_source_goes_with_basis",
+                condition=Q(basis="own_motion", source__isnull=True) | (~Q(basis="own_motion") & Q(source__isnull=False)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.state == "open" and self.refers_at is not None and self.refers_at <= now()
+
+    def team(self) -> list[Any]:
+        """Officer and deputy, where there are any."""
+        return [person for person in (self.officer, self.deputy) if person is not None]
+
+
+class Party(models.Model):
+    """An organisation's part in a case."""
+
+    class Role(models.TextChoices):
+        COMPLAINANT = "complainant", "Complainant"
+        RESPONDENT = "respondent", "Respondent"
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="parties")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="parties")
+    role = models.CharField(max_length=12, choices=Role)
+    may_be_named = models.BooleanField(default=True)
+    may_be_referred = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["case", "organisation"], name="party_once")]
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} in {self.case_id}"
+
+    @property
+    def ledger_root(self) -> Case:
+        return self.case
+
+    def name_for(self, user: Any) -> str:
+        """The name, or for another party what may be said in its place."""
+        if user.is_ministry or user.organisation_id == self.organisation_id or self.may_be_named:
+            return self.organisation.name
+        return "A complainant who has not agreed to be named"
+
+
+class ConflictDeclaration(models.Model):
+    """An official who may not see a case, by his or her own word."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="conflicts")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField(max_length=2000)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["case", "user"], name="conflict_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.case_id}"
+
+
+class Note(models.Model):
+    """An internal note: the ministry's alone. Insert-only."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="notes")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField(max_length=8000)
+    at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"note {self.pk}"
+
+    @property
+    def ledger_root(self) -> Case:
+        return self.case
+
+
+class BriefVersion(models.Model):
+    """One head of the referral brief as somebody wrote it; the newest of each head stands. Insert-only."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="brief_versions")
+    head = models.CharField(max_length=40)
+    number = models.PositiveIntegerField()
+    text = models.TextField(max_length=20000, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["case", "head", "number"], name="brief_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.head} v{self.number}"
+
+    @property
+    def ledger_root(self) -> Case:
+        return self.case
+
+
+class Outcome(models.TextChoices):
+    ESTABLISHED = "established", "Extraction established"
+    NOT_ESTABLISHED = "not_established", "Extraction not established"
+    AUTHORISED = "authorised", "The activity was authorised"
+    SETTLED = "settled", "Settled between the parties"
+    UNDERTAKINGS = "undertakings", "Undertakings accepted"
+    OUT_OF_SCOPE = "out_of_scope", "Outside the scheme"
+
+
+class DecisionProposal(models.Model):
+    """What the case team proposes; a supervisor who did not open the case decides. Insert-only."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="proposals")
+    round = models.PositiveSmallIntegerField()
+    outcome = models.CharField(max_length=20, choices=Outcome)
+    reasons = models.TextField(max_length=20000)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"{self.case_id} {self.outcome}"
+
+    @property
+    def ledger_root(self) -> Case:
+        return self.case
+
+
+class Decision(models.Model):
+    """How a case was resolved, and why. Insert-only; one a case."""
+
+    case = models.OneToOneField(Case, on_delete=models.PROTECT, related_name="decision")
+    outcome = models.CharField(max_length=20, choices=Outcome)
+    reasons = models.TextField(max_length=20000)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"{self.case_id} {self.outcome}"
+
+    @property
+    def ledger_root(self) -> Case:
+        return self.case
+
+
+class PublicationQuerySet(models.QuerySet["Publication"]):
+    def visible_to(self, user: Any) -> Self:
+        """Published decisions are for everybody."""
+        return self
+
+
+class Publication(models.Model):
+    """A decision made public by an act of its own, in words written for it. Insert-only."""
+
+    decision = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="publication")
+    title = models.CharField(max_length=200)
+    summary = models.TextField(max_length=8000)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=now)
+
+    objects = PublicationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def ledger_root(self) -> Case:
+        return self.decision.case
+
+
+class CaseReminder(models.Model):
+    """A reminder sent to the team before a case goes to the authority: once per case, due instant and offset."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")
+    due_at = models.DateTimeField()
+    days = models.PositiveSmallIntegerField()
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["case", "due_at", "days"], name="case_reminder_once")]
+
+    def __str__(self) -> str:
+        return f"{self.case_id} {self.days}"

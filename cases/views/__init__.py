@@ -1,0 +1,1 @@
+"""The case pages: find, parse, act, answer."""

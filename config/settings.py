@@ -1,0 +1,350 @@
+"""The one settings file. Everything comes from the environment; a missing or absurd value stops the start.
+
+`config/embedded.py` supplies the environment of the embedded default; docs/operations.md lists every variable.
+"""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+import structlog
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from config.celery import HARD_SECONDS, transport_options
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Mode ------------------------------------------------------------------------------------------------------------
+MODE = env.str("CANDOUR_MODE", default="production")
+if MODE not in {"production", "demo", "test"}:
+    raise ImproperlyConfigured(f"CANDOUR_MODE is {MODE!r}; it must be production, demo or test.")
+DEMO = MODE == "demo"
+PRODUCTION = MODE == "production"
+DEBUG = False
+
+CANDOUR_HOME = Path(env.str("CANDOUR_HOME", default=str(BASE_DIR / "var"))).resolve()
+SITE_URL = env.str("CANDOUR_URL").rstrip("/")
+_site = urlsplit(SITE_URL)
+if _site.scheme not in {"http", "https"} or not _site.hostname:
+    raise ImproperlyConfigured("CANDOUR_URL must be the full address of the site, such as https://candour.example.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+ALLOWED_HOSTS = [_site.hostname, *env.list("CANDOUR_EXTRA_HOSTS", default=[])]
+if DEMO:
+    if not all(_is_loopback(host) for host in ALLOWED_HOSTS):
+        raise ImproperlyConfigured(
+            "Demo mode lets people in with a known password: it starts on a loopback address only. "
+            "Set CANDOUR_MODE=production."
+        )
+    ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+if PRODUCTION and _site.scheme != "https":
+    raise ImproperlyConfigured("In production CANDOUR_URL must begin with https://.")
+
+SECRET_KEY = env.str("CANDOUR_SECRET_KEY")
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("CANDOUR_SECRET_KEY must have at least 50 characters.")
+
+# --- Rooms -----------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "config",
+    "cases",
+    "disclosures",
+    "evidence",
+    "notifications",
+    "accounts",
+    "ledger",
+    "web",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "crispy_forms",
+    "csp",
+    "django_structlog",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "web.middleware.headers",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "accounts.middleware.second_factor",
+    "web.middleware.problems",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.context.site",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+CRISPY_ALLOWED_TEMPLATE_PACKS = ["govuk"]
+CRISPY_TEMPLATE_PACK = "govuk"
+CRISPY_FAIL_SILENTLY = False
+
+# --- Database: the `app` role; migrations run as `owner` (manage.py) -------------------------------------------------
+_role = env.str("CANDOUR_DB_ROLE", default="app")
+if _role not in {"app", "owner"}:
+    raise ImproperlyConfigured("CANDOUR_DB_ROLE must be app or owner.")
+_database = env.db_url_config(env.str("DATABASE_URL" if _role == "app" else "DATABASE_OWNER_URL"))
+if not _database["ENGINE"].endswith("postgresql"):
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: there is one SQL dialect here.")
+_options = _database.get("OPTIONS", {})
+_database["HOST"] = _options.pop("host", _database["HOST"])  # ?host=/folder names a Unix socket, as libpq has it
+_pool = env.int("CANDOUR_DB_POOL", default=8)
+if not 0 <= _pool <= 200:
+    raise ImproperlyConfigured("CANDOUR_DB_POOL must lie between 0 (no pool) and 200 connections.")
+if _pool and _role == "app":
+    _options["pool"] = {"min_size": 0, "max_size": _pool, "timeout": 20}
+_database["OPTIONS"] = _options
+_database["ATOMIC_REQUESTS"] = False
+_database["CONN_MAX_AGE"] = 0
+DATABASES = {"default": _database}
+
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+EVIDENCE_STORAGE_URL = env.str("EVIDENCE_STORAGE_URL", default="")
+if EVIDENCE_STORAGE_URL:
+    _s3 = urlsplit(EVIDENCE_STORAGE_URL)
+    if _s3.scheme != "s3" or not _s3.hostname:
+        raise ImproperlyConfigured("EVIDENCE_STORAGE_URL must read s3://BUCKET or s3://BUCKET?endpoint=https://HOST.")
+    _evidence_storage = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": _s3.hostname,
+            "endpoint_url": dict(p.split("=", 1) for p in _s3.query.split("&") if p).get("endpoint"),
+            "default_acl": "private",
+            "file_overwrite": False,
+            "querystring_auth": True,
+        },
+    }
+else:
+    _evidence_storage = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": str(CANDOUR_HOME / "evidence"),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+            # No web address leads to evidence: every byte goes out through a view that asks who is there.
+            "base_url": None,
+        },
+    }
+STORAGES = {
+    "default": _evidence_storage,
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if MODE == "test"
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+EVIDENCE_MAX_BYTES = env.int("EVIDENCE_MAX_BYTES", default=200 * 1024 * 1024)
+if not 1024 <= EVIDENCE_MAX_BYTES <= 50 * 1024**3:
+    raise ImproperlyConfigured("EVIDENCE_MAX_BYTES must lie between 1 KiB and 50 GiB.")
+FILE_UPLOAD_TEMP_DIR = str(CANDOUR_HOME / "tmp")
+Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True, mode=0o700)
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 20
+
+STATIC_URL = "/static/"
+STATIC_ROOT = CANDOUR_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+# --- Who -------------------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "notifications.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an account begins with a link sent to the address: it is verified by then
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Candour"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+SECOND_FACTOR_REQUIRED = not DEMO and env.bool("CANDOUR_SECOND_FACTOR", default=True)
+if PRODUCTION and not SECOND_FACTOR_REQUIRED:
+    raise ImproperlyConfigured("CANDOUR_SECOND_FACTOR cannot be turned off in production.")
+
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "web.problems.csrf_failure"
+if PRODUCTION:
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME = "__Host-session"
+    CSRF_COOKIE_NAME = "__Host-csrf"
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    if env.bool("CANDOUR_BEHIND_PROXY", default=False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # data: for the picture of the TOTP code
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+# --- The clock's defaults (the scheme's own terms are rows: disclosures.Scheme) --------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "Europe/London"
+USE_I18N = False
+USE_TZ = True
+
+# --- Celery ----------------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
+# A message that a dead worker took is delivered again after this time; it must exceed the longest task.
+_visibility = env.int("CANDOUR_TASK_VISIBILITY", default=600)
+if not HARD_SECONDS < _visibility <= 3600 and MODE != "test":
+    raise ImproperlyConfigured(f"CANDOUR_TASK_VISIBILITY must lie between {HARD_SECONDS + 1} and 3600 seconds.")
+try:
+    CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL, _visibility)
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from error
+CELERY_BEAT_SCHEDULE_FILENAME = str(CANDOUR_HOME / "beat-schedule")
+
+# --- Mail ------------------------------------------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.str("CANDOUR_FROM", default="Candour <no-reply@candour.example>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+if MODE == "test":
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+elif DEMO:
+    # Demo mode sends nothing: the sent copy is on record and is shown at /demo/mail/.
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+else:
+    _mail = env.email_url("EMAIL_URL")
+    EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+    EMAIL_HOST = _mail.get("EMAIL_HOST")
+    EMAIL_PORT = _mail.get("EMAIL_PORT")
+    EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER")
+    EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD")
+    EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+    EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 20
+
+# --- API (its rooms come with the partner API; what is not opened stays shut) ----------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Logs: one JSON object a line ------------------------------------------------------------------------------------
+_processors: list[structlog.types.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.ExtraAdder(),
+]
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_processors,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+            "foreign_pre_chain": _processors,
+        }
+    },
+    "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["out"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django_structlog": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
+    },
+}

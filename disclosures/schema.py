@@ -1,0 +1,239 @@
+"""How a filing is described: sections of fields, which are required and when, and what is missing from an answer.
+
+Pure: content goes in, messages come out. The pages' forms and the API's serializers are made from the same
+descriptions, so no rule is written twice. Content is JSON: dates as ISO 8601 text, facts as
+`{"precision": ..., "value": ..., "how"?: ..., "why"?: ..., "known_by"?: ...}`. What is not answered is left out.
+
+A message belongs to one control: the field itself, or a part of a fact, which is named `<field>_<part>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+EXACT, ESTIMATED, NOT_KNOWN = "exact", "estimated", "not_known"
+
+Content = Mapping[str, Any]
+Condition = Callable[[Content], bool]
+
+
+@dataclass(frozen=True)
+class When:
+    """A condition on another answer of the same filing, with the words that tell a person of it."""
+
+    field: str
+    values: frozenset[Any]
+    words: str
+
+    def __call__(self, content: Content) -> bool:
+        answer = content.get(self.field)
+        if isinstance(answer, Mapping):
+            answer = answer.get("value")
+        given = answer if isinstance(answer, list) else [answer]
+        return any(isinstance(one, str | bool) and one in self.values for one in given)
+
+
+def when(field: str, *values: Any, words: str) -> When:
+    return When(field, frozenset(values), words)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One question. `required`: True, False, or a `When`. `fact`: may be exact, estimated or not yet known.
+
+    `past`: a day that cannot lie ahead.
+    """
+
+    name: str
+    label: str
+    kind: str = "text"  # text, long, email, url, choice, many, yesno, day, whole, evidence
+    hint: str = ""
+    required: bool | When = True
+    choices: tuple[tuple[str, str], ...] = ()
+    fact: bool = False
+    confidential: bool = False
+    past: bool = False
+    max_length: int = 300
+
+    def is_required(self, content: Content) -> bool:
+        return self.required(content) if isinstance(self.required, When) else self.required
+
+    def is_asked(self, content: Content) -> bool:
+        """A conditional question whose condition does not hold is not asked, and an answer to it is not kept."""
+        return not isinstance(self.required, When) or self.required(content)
+
+
+@dataclass(frozen=True)
+class Section:
+    key: str
+    title: str
+    fields: tuple[Field, ...]
+    intro: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All that one kind of filing asks. `version` is stored with every declared version."""
+
+    kind: str
+    version: str
+    sections: tuple[Section, ...]
+
+    def section(self, key: str) -> Section:
+        """The section `key`; raises KeyError."""
+        return next((s for s in self.sections if s.key == key), None) or _missing(key)
+
+    def field(self, name: str) -> Field:
+        """The field `name`; raises KeyError."""
+        return next((f for s in self.sections for f in s.fields if f.name == name), None) or _missing(name)
+
+
+def _missing(key: str) -> Any:
+    raise KeyError(key)
+
+
+def is_blank(value: Any) -> bool:
+    return value is None or value == "" or value == []
+
+
+def problems(section: Section, content: Content, *, today: date) -> dict[str, str]:
+    """What is wrong with a section, by control: empty when it can be declared.
+
+    `content` is the whole filing's, for conditions that look at other sections; `today` is the filer's local date, for
+    days that must lie ahead or may not.
+    """
+    found: dict[str, str] = {}
+    for field in section.fields:
+        part, message = _problem(field, content, today) if field.is_asked(content) else ("", "")
+        if message:
+            found[f"{field.name}_{part}" if part else field.name] = message
+    started, ended = _day(content.get("started_at")), _day(content.get("ended_at"))
+    if started and ended and ended < started and any(f.name == "ended_at" for f in section.fields):
+        found.setdefault("ended_at", "The end must be on or after the start")
+    return found
+
+
+def _problem(field: Field, content: Content, today: date) -> tuple[str, str]:
+    """The part of the field that is wrong ("" is the answer itself), and the message ("" when nothing is)."""
+    answer = content.get(field.name)
+    required = field.is_required(content)
+    if is_blank(answer):
+        return "", _ask(field) if required else ""
+    found = _fact_problem(field, answer, today, required=required) if field.fact else ("", "")
+    day = _day(answer) if field.past else None
+    if not found[1] and day and day > today:
+        return "", f"{field.label} must be today or in the past"
+    return found
+
+
+def _fact_problem(field: Field, answer: Any, today: date, *, required: bool) -> tuple[str, str]:
+    fact: Content = answer if isinstance(answer, Mapping) else {"value": answer}
+    label = field.label.lower()
+    precision = fact.get("precision")
+    if precision == NOT_KNOWN:
+        by = _day(fact.get("known_by"))
+        if is_blank(fact.get("why")):
+            return "why", f"Say why this is not yet known: {label}"
+        if by is None:
+            return "known_by", f"Say by when you will know: {label}"
+        if by <= today:
+            return "known_by", f"The day by which you will know must be in the future: {label}"
+        return "", ""
+    if is_blank(fact.get("value")):
+        return "", _ask(field) if required or precision == ESTIMATED else ""
+    if precision not in (EXACT, ESTIMATED):
+        return "precision", f"Say whether this is exact, estimated or not yet known: {label}"
+    if precision == ESTIMATED and is_blank(fact.get("how")):
+        return "how", f"Say how you estimated this: {label}"
+    return "", ""
+
+
+def _ask(field: Field) -> str:
+    verb = {"choice": "Choose", "many": "Choose", "yesno": "Choose", "evidence": "Choose"}.get(field.kind, "Enter")
+    return f"{verb} an answer: {field.label[0].lower()}{field.label[1:]}"
+
+
+def _day(answer: Any) -> date | None:
+    if isinstance(answer, Mapping):
+        answer = answer.get("value")
+    try:
+        return date.fromisoformat(answer) if isinstance(answer, str) and answer else None
+    except ValueError:
+        return None
+
+
+def asked(schema: Schema, content: Content) -> dict[str, Any]:
+    """The content without answers to questions that are not asked: what a filing says when it is declared.
+
+    An answer that goes may have been the reason for another question, so this repeats until nothing more goes.
+    """
+    kept = dict(content)
+    while True:
+        fields = (f for s in schema.sections for f in s.fields)
+        fewer = {f.name: kept[f.name] for f in fields if f.name in kept and f.is_asked(kept)}
+        if len(fewer) == len(kept):
+            return fewer
+        kept = fewer
+
+
+def follow_ups(schema: Schema, content: Content) -> list[tuple[str, date]]:
+    """The facts that are not yet known, and by when they will be: `(field, day)`."""
+    found = []
+    for section in schema.sections:
+        for field in section.fields:
+            answer = content.get(field.name)
+            if field.fact and isinstance(answer, Mapping) and answer.get("precision") == NOT_KNOWN:
+                by = _day(answer.get("known_by"))
+                if by and field.is_asked(content):
+                    found.append((field.name, by))
+    return found
+
+
+def changes(before: Content, after: Content) -> list[str]:
+    """The fields whose answers differ between two contents, in the order of their names."""
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+
+def in_words(field: Field, answer: Any, *, evidence: Mapping[str, str] | None = None) -> str:
+    """An answer as a person reads it; empty for no answer. `evidence` gives titles by reference."""
+    if field.fact and isinstance(answer, Mapping):
+        if answer.get("precision") == NOT_KNOWN:
+            return f"Not yet known: {answer.get('why', '')} (by {_said(answer.get('known_by'))})"
+        value = in_words(_plain(field), answer.get("value"))
+        if answer.get("precision") == ESTIMATED and value:
+            return f"{value} (estimated: {answer.get('how', '')})"
+        return value
+    if is_blank(answer):
+        return ""
+    labels = dict(field.choices)
+    match field.kind:
+        case "choice":
+            return labels.get(str(answer), str(answer))
+        case "many":
+            return "; ".join(labels.get(str(a), str(a)) for a in _listed(answer))
+        case "yesno":
+            return "Yes" if answer else "No"
+        case "day":
+            return _said(answer)
+        case "whole":
+            return f"{answer:,}" if isinstance(answer, int) else str(answer)
+        case "evidence":
+            titles = evidence or {}
+            return "; ".join(f"{ref} {titles.get(str(ref), '')}".strip() for ref in _listed(answer))
+    return str(answer)
+
+
+def _listed(answer: Any) -> list[Any]:
+    return answer if isinstance(answer, list) else [answer]
+
+
+def _plain(field: Field) -> Field:
+    return Field(name=field.name, label=field.label, kind=field.kind, choices=field.choices)
+
+
+def _said(text: Any) -> str:
+    day = _day(text)
+    return f"{day:%A} {day.day} {day:%B %Y}" if day else ""

@@ -1,0 +1,7 @@
+"""Files: upload, hash, custody, download."""
+
+from django.apps import AppConfig
+
+
+class EvidenceConfig(AppConfig):
+    name = "evidence"

@@ -1,0 +1,159 @@
+"""Taking a file in: a limit that is kept while it streams, a hash made on the way, a type read from its content.
+
+No Django models here: bytes in, facts out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import IO, Any
+
+import puremagic
+from django.conf import settings
+from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
+
+# What may be handed in: media type by extension. The content must agree with the name.
+ALLOWED = {
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".txt": "text/plain",
+    ".log": "text/plain",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
+    ".gz": "application/gzip",
+    ".parquet": "application/vnd.apache.parquet",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".eml": "message/rfc822",
+}
+_TEXT = {".txt", ".log", ".csv", ".json", ".jsonl", ".ndjson", ".eml"}
+_OFFICE = {".docx": "word/", ".xlsx": "xl/", ".pptx": "ppt/"}
+_MAGIC = {
+    ".pdf": (b"%PDF-",),
+    ".png": (b"\x89PNG\r\n\x1a\n",),
+    ".jpg": (b"\xff\xd8\xff",),
+    ".jpeg": (b"\xff\xd8\xff",),
+    ".gz": (b"\x1f\x8b",),
+    ".parquet": (b"PAR1",),
+    **dict.fromkeys(_OFFICE, (b"PK\x03\x04",)),
+}
+# A text file that a browser or a shell would run is not taken as text.
+_ACTIVE = re.compile(rb"^\s*(<!doctype\s+html|<html|<svg|<\?xml|<script|#!)", re.IGNORECASE)
+_UNSAFE = re.compile(r"[^\w. -]|^\.+", re.ASCII)
+
+
+class Refused(Exception):
+    """The file cannot be taken; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the platform witnessed of a file."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+class HashingUploadHandler(TemporaryFileUploadHandler):
+    """Streams an upload to disk, hashing as it goes; ends it at the size limit instead of filling the disk."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        self._sha256 = hashlib.sha256()
+        self._seen = 0
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self._seen += len(raw_data)
+        if self._seen > settings.EVIDENCE_MAX_BYTES:
+            raise StopUpload(connection_reset=False)
+        self._sha256.update(raw_data)
+        super().receive_data_chunk(raw_data, start)
+
+    def file_complete(self, file_size: int) -> Any:
+        file = super().file_complete(file_size)
+        if file is not None:
+            file.sha256 = self._sha256.hexdigest()  # type: ignore[union-attr]
+        return file
+
+
+def inspect(upload: Any) -> Taken:
+    """Name, type, size and hash of an uploaded file. Raises Refused: empty, too large, or not what it says it is."""
+    name = safe_name(upload.name)
+    if upload.size == 0:
+        raise Refused("The file is empty. Choose a file that has something in it")
+    if upload.size > settings.EVIDENCE_MAX_BYTES:
+        raise Refused(f"The file must be smaller than {settings.EVIDENCE_MAX_BYTES // 1024**2} MB")
+    suffix = PurePath(name).suffix.lower()
+    if suffix not in ALLOWED:
+        raise Refused(f"The file must be one of these types: {', '.join(sorted(ALLOWED))}")
+    upload.seek(0)
+    head = upload.read(8192)
+    upload.seek(0)
+    if not _content_agrees(suffix, head, upload):
+        raise Refused(f"The file’s content is not that of a {suffix} file. Choose the file as it was made")
+    digest = getattr(upload, "sha256", None) or _digest(upload)
+    return Taken(name=name, media_type=ALLOWED[suffix], size=upload.size, sha256=digest)
+
+
+def safe_name(name: str) -> str:
+    """A file name without folders or characters that the authority's systems refuse; its ending is kept."""
+    path = PurePath(name.replace("\\", "/"))
+    stem = _UNSAFE.sub("_", path.stem)[:150].strip() or "file"
+    suffix = _UNSAFE.sub("_", path.suffix[1:])[:20]
+    return f"{stem}.{suffix}" if suffix else stem
+
+
+def _content_agrees(suffix: str, head: bytes, upload: IO[bytes]) -> bool:
+    if suffix in _TEXT:
+        return not _looks_binary(head) and not _ACTIVE.match(head)
+    if not head.startswith(_MAGIC[suffix]):
+        return False
+    if suffix in _OFFICE:
+        try:
+            # Only the directory is read: nothing is unpacked here.
+            names = zipfile.ZipFile(upload).namelist()
+        except (zipfile.BadZipFile, ValueError):
+            return False
+        finally:
+            upload.seek(0)
+        return any(n.startswith(_OFFICE[suffix]) for n in names) and not any("vbaProject" in n for n in names)
+    return True
+
+
+def _looks_binary(head: bytes) -> bool:
+    if b"\0" in head:
+        return True
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut at the end of the sample is no fault.
+        if error.start < len(head) - 4:
+            return _has_signature(head)
+    return False
+
+
+def _has_signature(head: bytes) -> bool:
+    """Not UTF-8: an old single-byte encoding is fine, a known binary format is not."""
+    try:
+        return bool(puremagic.from_string(head))
+    except puremagic.PureError:
+        return False
+
+
+def _digest(upload: Any) -> str:
+    digest = hashlib.sha256()
+    for chunk in upload.chunks():
+        digest.update(chunk)
+    upload.seek(0)
+    return digest.hexdigest()

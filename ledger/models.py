@@ -1,0 +1,105 @@
+"""What the ledger keeps: events that nobody can change, and the record of the sweeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from ledger.time import now
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def visible_to(self, user: Any) -> EventQuerySet:
+        """The events `user` may know of.
+
+        The auditor: all. The ministry: all but what is private to a filer. Companies and the authority: what was
+        addressed to their organisation.
+        """
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.role == "auditor":
+            return self
+        if user.role in {"caseworker", "supervisor"}:
+            return self.filter(private=False)
+        if user.organisation_id is None:
+            return self.none()
+        return self.filter(audience__contains=[user.organisation_id])
+
+    def about(self, root: models.Model) -> EventQuerySet:
+        """The events of `root` and of everything that hangs on it, oldest first."""
+        return self.filter(root_type=root._meta.label_lower, root_id=root.pk).order_by("at", "id")
+
+
+class Event(models.Model):
+    """One thing that happened, recorded in the transaction that made it happen. Never changed, never deleted.
+
+    `at` is the legal instant; `detected_at` is when the platform wrote it down. `details` hold ids, states, hashes and
+    codes: free text and personal data live in the rows the event names.
+    """
+
+    at = models.DateTimeField()
+    detected_at = models.DateTimeField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_role = models.CharField(max_length=24, blank=True)
+    verb = models.CharField(max_length=64)
+    object_type = models.CharField(max_length=64)
+    object_id = models.BigIntegerField()
+    reference = models.CharField(max_length=24, blank=True)
+    root_type = models.CharField(max_length=64)
+    root_id = models.BigIntegerField()
+    audience = ArrayField(models.BigIntegerField(), default=list)
+    private = models.BooleanField(default=False)
+    details = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["root_type", "root_id", "id"], name="event_root"),
+            models.Index(fields=["verb", "-id"], name="event_verb"),
+            GinIndex(fields=["audience"], name="event_audience"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.reference or self.object_id}"
+
+
+class SweepRun(models.Model):
+    """The last time each sweep was completed; `/health/` reads its age. One row a sweep."""
+
+    name = models.CharField(max_length=64, unique=True)
+    completed_at = models.DateTimeField()
+    acted = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PutOffQuerySet(models.QuerySet["PutOff"]):
+    def waiting(self, sweep: str) -> PutOffQuerySet:
+        """Rows that this sweep must leave alone for now."""
+        return self.filter(sweep=sweep, next_attempt_at__gt=now())
+
+
+class PutOff(models.Model):
+    """A row that raised in a sweep: counted, put off with back-off, shown in `/health/`, in nobody's way."""
+
+    sweep = models.CharField(max_length=64)
+    object_id = models.BigIntegerField()
+    attempts = models.IntegerField(default=1)
+    next_attempt_at = models.DateTimeField()
+    error = models.CharField(max_length=200)
+
+    objects = PutOffQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sweep", "object_id"], name="put_off_once")]
+
+    def __str__(self) -> str:
+        return f"{self.sweep} {self.object_id}"

@@ -1,0 +1,31 @@
+// The page works without this file. It starts the design system's behaviour and says aloud what went wrong.
+
+// The libraries' addresses carry a hash, which only the template knows.
+const { govuk, moj } = document.querySelector("script[data-govuk]").dataset;
+
+const design = await import(govuk);
+design.initAll();
+
+if (document.querySelector('[data-module^="moj-"]')) {
+  const more = await import(moj);
+  more.initAll();
+}
+
+// People who hear the page must learn from its title that the form was refused.
+if (document.querySelector(".govuk-error-summary") && !document.title.startsWith("Error: ")) {
+  document.title = `Error: ${document.title}`;
+}
+
+// A security key can be refused by the browser, by the key or by the person: the page says so instead of staying mute.
+document.addEventListener("allauth.error", () => {
+  const problem = document.getElementById("key-problem");
+  if (problem) {
+    problem.hidden = false;
+    problem.focus();
+  }
+});
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}

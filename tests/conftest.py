@@ -1,0 +1,110 @@
+"""What every test stands on: a real PostgreSQL as the role `app`, and no excuse for a skipped browser test in CI."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests import database
+
+_skipped_browser_tests: list[str] = []
+
+
+# --- The server: started before Django reads its settings, stopped at the end whatever that end is ------------------
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        server = database.TestServer()
+        config.add_cleanup(server.stop)
+        server.start()
+    database.own_folder(_worker(config))
+
+
+def _worker(config: pytest.Config) -> str:
+    return getattr(config, "workerinput", {}).get("workerid", "main")
+
+
+# --- The database ---------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """pytest-django's fixture: the database is made by owner, the connection stays app's."""
+    from django.conf import settings
+    from django.db import connection, connections
+    from django.test import TransactionTestCase
+
+    name = database.create_database(_worker(request.config))
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+    baseline = database.Baseline(os.environ["DATABASE_OWNER_URL"])
+    with pytest.MonkeyPatch.context() as patch:
+        # Django would flush as app, who may not truncate, and the ledger's triggers would refuse.
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: baseline.restore())
+        yield
+    baseline.close()
+    with django_db_blocker.unblock():
+        connections.close_all()
+
+
+@pytest.fixture
+def process_environment(transactional_db: None) -> dict[str, str]:
+    """The environment for a subprocess (a worker, a server, a command) that is to see this test's database."""
+    return dict(os.environ)
+
+
+@pytest.fixture
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """A pgmq broker that only this test uses."""
+    name = f"broker_{_worker(request.config)}_{abs(hash(request.node.nodeid))}"
+    return database.create_broker(name)
+
+
+@pytest.fixture
+def concurrently(transactional_db: None) -> Callable[..., list[Any]]:
+    """Run functions at once, each in a thread with a connection of its own.
+
+    Returns, in order, what each returned or the exception it raised:
+    `concurrently(lambda: answer(...), lambda: sweep())`. A Barrier or Event in the functions makes a race exact.
+    """
+    from django.db import connections
+
+    def run(*functions: Callable[[], Any], timeout: float = 60) -> list[Any]:
+        results: list[Any] = [None] * len(functions)
+
+        def one(place: int) -> None:
+            try:
+                results[place] = functions[place]()
+            except BaseException as error:  # handed back to the test, which says what it expected
+                results[place] = error
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=one, args=(place,), daemon=True) for place in range(len(functions))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout)
+        assert not any(thread.is_alive() for thread in threads), f"still waiting after {timeout} s: a deadlock?"
+        return results
+
+    return run
+
+
+# --- In CI a skipped browser test is a failure ----------------------------------------------------------------------
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and "browser" in report.keywords and not hasattr(report, "wasxfail"):
+        _skipped_browser_tests.append(report.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped_browser_tests and os.environ.get("CI") and not hasattr(session.config, "workerinput"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _skipped_browser_tests and os.environ.get("CI"):
+        terminalreporter.section("browser tests skipped in CI: this is a failure", red=True)
+        for nodeid in _skipped_browser_tests:
+            terminalreporter.line(nodeid)
