@@ -82,6 +82,18 @@ def _decide(organisation: Organisation, by: User, state: str, reason: str) -> Or
 
 
 @transaction.atomic(durable=True)
+def found_ministry(*, name: str, person: str, email: str) -> Invitation:
+    """The very first step on a new platform: make the ministry and invite its first supervisor. Once only."""
+    if Organisation.objects.filter(kind="ministry").exists():
+        raise Conflict("The ministry exists already. Its supervisors invite colleagues.")
+    ministry = Organisation.objects.create(
+        name=name, kind="ministry", nation="england", state="verified", decided_at=now(), created_at=now()
+    )
+    record(None, "organisation.registered", ministry, audience=[ministry], kind="ministry")
+    return _invite(ministry, email=email, name=person, role="supervisor", by=None)
+
+
+@transaction.atomic(durable=True)
 def register(*, by: User, name: str, kind: str, nation: str, address: str, person: str, email: str) -> Organisation:
     """The supervisor registers the authority, a partner or a company, and invites its first member."""
     check(by, RULES["register"])

@@ -13,24 +13,21 @@ from cases.models import Case, ExtensionRequest, Notice
 from ledger import sweep
 
 
-def run_all() -> dict[str, sweep.Tally]:
-    """Do everything that is due: first what moves or holds a deadline, then what follows from one.
+# First what moves or holds a deadline, then what follows from one.
+SWEEPS = (
+    sweep.Sweep("doubts", bounced, doubt_bounced),
+    sweep.Sweep("outages", Notice.objects.touched_by_recent_outages, make_up_for_outage),
+    sweep.Sweep("requests", ExtensionRequest.objects.due_for_escalation, escalate_request),
+    sweep.Sweep("misses", Notice.objects.due_for_miss, stamp_missed),
+    sweep.Sweep("referrals", Case.objects.due_for_referral, refer),
+    sweep.Sweep("party_reminders", Notice.objects.due_for_reminder, remind),
+    sweep.Sweep("team_reminders", Case.objects.due_for_reminder, remind_team),
+)
 
-    Answers what each sweep did. Running it twice, or in five places at once, does nothing twice.
-    """
-    return {
-        "doubts": sweep.run("cases.doubts", bounced, doubt_bounced),
-        "outages": sweep.run(
-            "cases.outages",
-            lambda: Notice.objects.owed_an_outage().filter(case__state="open").order_by("due_at"),
-            make_up_for_outage,
-        ),
-        "requests": sweep.run("cases.requests", ExtensionRequest.objects.due_for_escalation, escalate_request),
-        "misses": sweep.run("cases.misses", Notice.objects.due_for_miss, stamp_missed),
-        "referrals": sweep.run("cases.referrals", Case.objects.due_for_referral, refer),
-        "party_reminders": sweep.run("cases.party_reminders", Notice.objects.due_for_reminder, remind),
-        "team_reminders": sweep.run("cases.team_reminders", Case.objects.due_for_reminder, remind_team),
-    }
+
+def run_all() -> dict[str, sweep.Tally]:
+    """Do everything that is due; answers what each sweep did. Twice, or in five places at once, does nothing twice."""
+    return sweep.run_all("cases", SWEEPS)
 
 
 @shared_task(name="cases.tasks.sweep")

@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "web.middleware.problems",
 ]
 
-ROOT_URLCONF = "config.urls"
+ROOT_URLCONF = env.str("TMP_URLCONF", default="config.urls")
 WSGI_APPLICATION = "config.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -186,6 +186,7 @@ STORAGES = {
 EVIDENCE_MAX_BYTES = env.int("EVIDENCE_MAX_BYTES", default=200 * 1024 * 1024)
 if not 1024 <= EVIDENCE_MAX_BYTES <= 50 * 1024**3:
     raise ImproperlyConfigured("EVIDENCE_MAX_BYTES must lie between 1 KiB and 50 GiB.")
+FILE_UPLOAD_HANDLERS = ["evidence.intake.HashingUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = str(CANDOUR_HOME / "tmp")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True, mode=0o700)
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
@@ -204,6 +205,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+if MODE == "test":
+    # Slow hashing is the point of a password hash, and of nothing that a test looks at.
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"

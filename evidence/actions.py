@@ -29,11 +29,14 @@ def add(*, by: User, file: Any, public_file: Any = None, received_at: datetime, 
     The file is stored first and removed again if the record cannot be made: no half record stays. Raises Invalid with
     the reason beside `file` or `public_file` when a file is empty, too large or not what it says it is.
     """
+    check(by, RULES["add"])
     taken = _inspect("file", file)
     public = _inspect("public_file", public_file) if public_file else None
-    if fields["limb"] != "none" and not public and not fields.get("no_public_version_because"):
-        raise Invalid({"public_file": ["Give a non-confidential version, or say why none can be made"]})
-    check(by, RULES["add"])
+    if fields["limb"] != "none":
+        if not fields.get("confidentiality_reason"):
+            raise Invalid({"confidentiality_reason": ["Say why it is confidential"]})
+        if not public and not fields.get("no_public_version_because"):
+            raise Invalid({"public_file": ["Give a non-confidential version, or say why none can be made"]})
     stored: list[str] = []
     try:
         item = EvidenceItem(
@@ -96,8 +99,9 @@ def remove(item_id: int, *, by: User) -> None:
     """Take back a file that has not been handed in. Once handed in, nothing is removed: hand in a better copy."""
     item = EvidenceItem.objects.select_for_update().get(pk=item_id)
     check(by, RULES["remove"], item)
-    if item.submitted_at is not None:
-        raise Conflict("This has been handed in and stays on record. Add a corrected copy as a new item.")
+    later = item.derivations.values_list("reference", flat=True).first()
+    if later is not None:
+        raise Conflict(f"{later} was made from this item. Remove that one first.")
     names = [item.file.name, item.public_file.name]
     record(by, "evidence.removed", item, audience=[item.organisation_id], private=True, sha256=item.sha256)
     item.delete()
@@ -123,7 +127,7 @@ def read(item_id: int, *, by: User, version: str) -> FileField:
     return file
 
 
-# --- Shared steps of the actions above: they run inside the caller's transaction. ---------------------------------------
+# --- Shared steps of the actions above: they run inside the caller's transaction. -------------------------------------
 
 
 def hand_in(items: Iterable[EvidenceItem], *, by: User | None, at: datetime) -> None:

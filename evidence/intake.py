@@ -14,7 +14,9 @@ from typing import IO, Any
 
 import puremagic
 from django.conf import settings
-from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http.multipartparser import MultiPartParserError
 
 # What may be handed in: media type by extension. The content must agree with the name.
 ALLOWED = {
@@ -35,6 +37,8 @@ ALLOWED = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".eml": "message/rfc822",
 }
+# A body this many times the limit is refused before it is read; up to there the page says what was wrong.
+LONGEST_BODY = 10
 _TEXT = {".txt", ".log", ".csv", ".json", ".jsonl", ".ndjson", ".eml"}
 _OFFICE = {".docx": "word/", ".xlsx": "xl/", ".pptx": "ppt/"}
 _MAGIC = {
@@ -66,25 +70,63 @@ class Taken:
 
 
 class HashingUploadHandler(TemporaryFileUploadHandler):
-    """Streams an upload to disk, hashing as it goes; ends it at the size limit instead of filling the disk."""
+    """Streams an upload to disk, hashing as it goes.
+
+    What goes past the size limit is read and dropped, not kept: the rest of the form arrives, so that the page can say
+    what was wrong and keep what was typed. A body that ends early is refused whole.
+    """
+
+    def handle_raw_input(self, input_data: Any, *args: Any, **kwargs: Any) -> None:
+        """Count what arrives, so that an upload that was broken off is not taken for a shorter one."""
+        content_length = int(args[1])
+        if content_length > LONGEST_BODY * settings.EVIDENCE_MAX_BYTES:
+            raise RequestDataTooBig("The body is far larger than any form here takes.")
+        self._missing = content_length
+        self._input = input_data
+        read = input_data.read
+
+        def counted(*size: int) -> bytes:
+            data: bytes = read(*size)
+            self._missing -= len(data)
+            return data
+
+        input_data.read = counted
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """A new file begins."""
         super().new_file(*args, **kwargs)
         self._sha256 = hashlib.sha256()
         self._seen = 0
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Hash and keep a piece, as long as the file is within the limit."""
         self._seen += len(raw_data)
         if self._seen > settings.EVIDENCE_MAX_BYTES:
-            raise StopUpload(connection_reset=False)
+            return
         self._sha256.update(raw_data)
         super().receive_data_chunk(raw_data, start)
 
     def file_complete(self, file_size: int) -> Any:
+        """The file with its hash; one that was too large is handed on empty, with its true size."""
         file = super().file_complete(file_size)
-        if file is not None:
-            file.sha256 = self._sha256.hexdigest()  # type: ignore[union-attr]
+        if file_size > settings.EVIDENCE_MAX_BYTES:
+            file.truncate(0)
+        else:
+            file.sha256 = self._sha256.hexdigest()
         return file
+
+    def upload_complete(self) -> None:
+        """All was read: now it is known whether all had come."""
+        while self._input.read(self.chunk_size):
+            pass
+        if self._missing > 0:
+            raise MultiPartParserError("The upload was broken off.")
+
+
+def limit_in_words() -> str:
+    """The size limit as people say it."""
+    limit = settings.EVIDENCE_MAX_BYTES
+    return f"{limit // 1024**2} MB" if limit >= 1024**2 else f"{limit // 1024} KB"
 
 
 def inspect(upload: Any) -> Taken:
@@ -93,7 +135,7 @@ def inspect(upload: Any) -> Taken:
     if upload.size == 0:
         raise Refused("The file is empty. Choose a file that has something in it")
     if upload.size > settings.EVIDENCE_MAX_BYTES:
-        raise Refused(f"The file must be smaller than {settings.EVIDENCE_MAX_BYTES // 1024**2} MB")
+        raise Refused(f"The file must be smaller than {limit_in_words()}")
     suffix = PurePath(name).suffix.lower()
     if suffix not in ALLOWED:
         raise Refused(f"The file must be one of these types: {', '.join(sorted(ALLOWED))}")

@@ -120,6 +120,14 @@ class EvidenceItem(models.Model):
         return self.reference
 
     @property
+    def state(self) -> str:
+        """For the rules: what has been handed in can no longer be removed."""
+        return "kept" if self.submitted_at is None else "handed_in"
+
+    def get_state_display(self) -> str:
+        return "Not handed in" if self.submitted_at is None else "Handed in"
+
+    @property
     def can_be_disclosed(self) -> bool:
         """Whether there is a version that another party may be shown."""
         return self.limb == Limb.NONE or bool(self.public_file)
@@ -146,7 +154,9 @@ class Grant(models.Model):
 
     item = models.ForeignKey(EvidenceItem, on_delete=models.PROTECT, related_name="grants")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
-    projection = models.CharField(max_length=20, choices=[(FULL, "Full"), (NON_CONFIDENTIAL, "Non-confidential version")])
+    projection = models.CharField(
+        max_length=20, choices=[(FULL, "Full"), (NON_CONFIDENTIAL, "Non-confidential version")]
+    )
     since = models.DateTimeField(default=now)
     until = models.DateTimeField(null=True)
     reason = models.CharField(max_length=40)

@@ -17,7 +17,8 @@ def not_the_owner(by: Any, item: Any) -> str | None:
 
 
 RULES = {
+    "list": Rule("See your evidence", COMPANY),
     "add": Rule("Add evidence", COMPANY),
-    "remove": Rule("Remove", COMPANY, unless=(not_the_owner,)),
+    "remove": Rule("Remove", COMPANY, from_states=frozenset({"kept"}), unless=(not_the_owner,)),
     "read": Rule("Download", frozenset(READERS)),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -32,47 +33,52 @@ def record(
     `at` is the legal instant where it differs from the moment of recording (a deadline found past due).
     `details` take ids, states, hashes and codes. Raises ValueError for anything that could be free text.
     """
-    return record_many([(verb, obj, details)], by=by, audience=audience, at=at, private=private)[0]
+    ids = [o if isinstance(o, int) else o.pk for o in audience]
+    return record_many([Entry(verb, obj, details, ids, at, by, private)])[0]
 
 
-def record_many(
-    entries: list[tuple[str, models.Model, dict[str, Any]]],
-    *,
-    by: Any,
-    audience: Iterable[Any] = (),
-    at: datetime | None = None,
-    private: bool = False,
-) -> list[Event]:
-    """`record` for several things that one action did, in one statement."""
+@dataclass(frozen=True)
+class Entry:
+    """One event to be: see `record`. `audience` holds ids of organisations."""
+
+    verb: str
+    obj: models.Model
+    details: dict[str, Any]
+    audience: Sequence[int] = ()
+    at: datetime | None = None
+    by: Any = None
+    private: bool = False
+
+
+def record_many(entries: Sequence[Entry]) -> list[Event]:
+    """`record` for several things that one action did, in their order, in one statement."""
     if not connection.in_atomic_block:
         raise RuntimeError("An event belongs to the transaction of the change that it records.")
     instant = now()
-    organisations = sorted({o if isinstance(o, int) else o.pk for o in audience})
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))[:64]
-    events = []
-    for verb, obj, details in entries:
-        for name, value in details.items():
-            _refuse_free_text(name, value)
-        root = getattr(obj, "ledger_root", obj)
-        events.append(
-            Event(
-                at=at or instant,
-                detected_at=instant,
-                actor=by,
-                actor_role=by.role if by else "",
-                verb=verb,
-                object_type=obj._meta.label_lower,
-                object_id=obj.pk,
-                reference=getattr(obj, "reference", ""),
-                root_type=root._meta.label_lower,
-                root_id=root.pk,
-                audience=organisations,
-                private=private,
-                details=details,
-                request_id=request_id,
-            )
-        )
-    return Event.objects.bulk_create(events)
+    return Event.objects.bulk_create(_event(entry, instant, request_id) for entry in entries)
+
+
+def _event(entry: Entry, instant: datetime, request_id: str) -> Event:
+    for name, value in entry.details.items():
+        _refuse_free_text(name, value)
+    obj, root = entry.obj, getattr(entry.obj, "ledger_root", entry.obj)
+    return Event(
+        at=entry.at or instant,
+        detected_at=instant,
+        actor=entry.by,
+        actor_role=entry.by.role if entry.by else "",
+        verb=entry.verb,
+        object_type=obj._meta.label_lower,
+        object_id=obj.pk,
+        reference=getattr(obj, "reference", ""),
+        root_type=root._meta.label_lower,
+        root_id=root.pk,
+        audience=sorted(set(entry.audience)),
+        private=entry.private,
+        details=entry.details,
+        request_id=request_id,
+    )
 
 
 def _refuse_free_text(name: str, value: Any) -> None:

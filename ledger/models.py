@@ -70,7 +70,7 @@ class Event(models.Model):
 
 
 class SweepRun(models.Model):
-    """The last time each sweep was completed; `/health/` reads its age. One row a sweep."""
+    """The last time each run of sweeps was completed; `/health/` reads its age. One row a run."""
 
     name = models.CharField(max_length=64, unique=True)
     completed_at = models.DateTimeField()
@@ -82,9 +82,9 @@ class SweepRun(models.Model):
 
 
 class PutOffQuerySet(models.QuerySet["PutOff"]):
-    def waiting(self, sweep: str) -> PutOffQuerySet:
-        """Rows that this sweep must leave alone for now."""
-        return self.filter(sweep=sweep, next_attempt_at__gt=now())
+    def waiting(self) -> PutOffQuerySet:
+        """Rows that their sweeps must leave alone for now."""
+        return self.filter(next_attempt_at__gt=now())
 
 
 class PutOff(models.Model):

@@ -7,7 +7,7 @@ the action locks its row with `skip_locked`, looks again, and does nothing if th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -34,44 +34,60 @@ class Tally:
     failed: int = 0
 
 
-def run(
-    name: str,
-    due: Callable[[], models.QuerySet[Any]],
-    act: Callable[[int], Any],
-    *,
-    budget_seconds: float = BUDGET_SECONDS,
-) -> Tally:
-    """Call `act(id)` once for every row of `due()`, until none is left or the time budget is spent.
+@dataclass(frozen=True)
+class Sweep:
+    """What is due (a queryset made anew for every batch), and the action that is called with each id of it."""
 
-    `act` is an action with a transaction of its own; it answers None when it left the row alone. An exception is
-    counted on the row in another transaction and holds up nobody; a lost connection ends the run.
+    name: str
+    due: Callable[[], models.QuerySet[Any]]
+    act: Callable[[int], Any]
+
+
+def run_all(name: str, sweeps: Sequence[Sweep]) -> dict[str, Tally]:
+    """Run sweeps in order, then put on record under `name` that the run was completed; answers what each did."""
+    waiting = _waiting([s.name for s in sweeps])
+    tallies = {s.name: run(s, waiting=waiting.get(s.name, frozenset())) for s in sweeps}
+    _completed(name, tallies)
+    return tallies
+
+
+def run(sweep: Sweep, *, waiting: Collection[int] = (), budget_seconds: float = BUDGET_SECONDS) -> Tally:
+    """Call the sweep's action once for every row that is due, until none is left or the time budget is spent.
+
+    `waiting` are ids that were put off. The action has a transaction of its own and answers None when it left the row
+    alone. An exception is counted on the row in another transaction and holds up nobody; a lost connection ends the run.
     """
     tally = Tally()
     until = time.monotonic() + budget_seconds
-    seen: set[int] = set()
+    left_alone = set(waiting)
     while True:
-        rows = due().exclude(pk__in=PutOff.objects.waiting(name).values("object_id"))
-        ids = [pk for pk in rows.values_list("pk", flat=True)[: BATCH + len(seen)] if pk not in seen][:BATCH]
+        due = sweep.due()
+        ids = list((due.exclude(pk__in=left_alone) if left_alone else due).values_list("pk", flat=True)[:BATCH])
         for pk in ids:
             if time.monotonic() > until:
-                ids = []
-                break
+                return tally
             try:
-                if act(pk) is not None:
+                if sweep.act(pk) is not None:
                     tally.acted += 1
                 else:
-                    seen.add(pk)
+                    left_alone.add(pk)
             except Exception as error:
                 if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
                     connection.close()
                     raise
-                seen.add(pk)
+                left_alone.add(pk)
                 tally.failed += 1
-                _put_off(name, pk, error)
+                _put_off(sweep.name, pk, error)
         if len(ids) < BATCH:
-            break
-    _completed(name, tally)
-    return tally
+            return tally
+
+
+def _waiting(names: list[str]) -> dict[str, set[int]]:
+    """The rows that each sweep must leave alone for now; usually none."""
+    found: dict[str, set[int]] = {}
+    for name, pk in PutOff.objects.waiting().filter(sweep__in=names).values_list("sweep", "object_id"):
+        found.setdefault(name, set()).add(pk)
+    return found
 
 
 @transaction.atomic(durable=True)
@@ -89,10 +105,15 @@ def _put_off(name: str, pk: int, error: Exception) -> None:
         )
 
 
-@transaction.atomic(durable=True)
-def _completed(name: str, tally: Tally) -> None:
+def _completed(name: str, tallies: dict[str, Tally]) -> None:
     # What has been overdue for another try and did not fail again has mended itself.
-    PutOff.objects.filter(sweep=name, next_attempt_at__lte=now() - LONGEST_WAIT).delete()
-    SweepRun.objects.update_or_create(
-        name=name, defaults={"completed_at": now(), "acted": tally.acted, "failed": tally.failed}
+    PutOff.objects.filter(sweep__in=tallies, next_attempt_at__lte=now() - LONGEST_WAIT).delete()
+    done = SweepRun(
+        name=name,
+        completed_at=now(),
+        acted=sum(tally.acted for tally in tallies.values()),
+        failed=sum(tally.failed for tally in tallies.values()),
+    )
+    SweepRun.objects.bulk_create(
+        [done], update_conflicts=True, unique_fields=["name"], update_fields=["completed_at", "acted", "failed"]
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
 from typing import Any
@@ -20,6 +21,7 @@ from ledger.time import now
 from notifications.letters import render
 from notifications.models import Message
 from notifications.rules import RULES
+from web.problems import Conflict
 
 INVITATION_SALT = "candour.invitation"
 FIRST_WAIT = timedelta(minutes=1)
@@ -28,51 +30,85 @@ GIVE_UP_AFTER = 12
 SECRET_LETTERS = {"password_reset"}
 
 
-def tell(
-    template: str,
-    about: models.Model,
-    *,
-    people: Iterable[User] = (),
-    organisations: Iterable[Organisation | int] = (),
-    url: str = "",
-    once: str = "",
-    **context: Any,
-) -> list[Message]:
-    """Write a message to people, and to the members and contacts of organisations, in the caller's transaction.
+@dataclass(frozen=True)
+class Letter:
+    """What to tell whom: people, the members and contacts of organisations, everybody of a role.
 
-    `once` makes the message unique per recipient: a second one with the same key is not written. `context` holds what
-    the template needs, as JSON. Answers the messages that were asked for (also those written earlier under `once`).
+    `once` makes it unique per recipient: a second one with the same key is not written. `context` is JSON.
     """
+
+    template: str
+    people: Iterable[User] = ()
+    organisations: Iterable[Organisation | int] = ()
+    roles: Collection[str] = ()
+    url: str = ""
+    once: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+def tell(template: str, about: models.Model, **letter: Any) -> list[Message]:
+    """Write one letter about something, in the caller's transaction; see `Letter`. Other keywords are its context.
+
+    Answers the messages that were asked for (also those written earlier under `once`).
+    """
+    known = {name: letter.pop(name) for name in ("people", "organisations", "roles", "url", "once") if name in letter}
+    return tell_all(about, [Letter(template, **known, context=letter)])
+
+
+def tell_all(about: models.Model, letters: Sequence[Letter]) -> list[Message]:
+    """Write several letters about the same thing: recipients are looked up once, rows written in one statement."""
     if not connection.in_atomic_block:
         raise RuntimeError("A message belongs to the transaction of the change that it tells of.")
-    recipients: dict[str, tuple[User | None, int | None]] = {}
-    for user in people:
-        recipients.setdefault(user.email.lower(), (user, user.organisation_id))
-    ids = [o if isinstance(o, int) else o.pk for o in organisations]
-    if ids:
-        for user in User.objects.able_to_sign_in().filter(organisation_id__in=ids).order_by("pk"):
-            recipients.setdefault(user.email.lower(), (user, user.organisation_id))
-        for contact in Contact.objects.filter(organisation_id__in=ids, removed_at__isnull=True).order_by("pk"):
-            recipients.setdefault(contact.email.lower(), (None, contact.organisation_id))
+    organisations = {_id(o) for letter in letters for o in letter.organisations}
+    roles = {role for letter in letters for role in letter.roles}
+    wanted = models.Q(organisation_id__in=organisations) | models.Q(role__in=roles)
+    members = list(User.objects.able_to_sign_in().filter(wanted).order_by("pk")) if organisations or roles else []
+    contacts = (
+        list(Contact.objects.filter(organisation_id__in=organisations, removed_at=None).order_by("pk"))
+        if organisations
+        else []
+    )
     instant = now()
     messages = []
-    for address, (recipient, organisation_id) in recipients.items():
-        message = Message(
-            user=recipient,
-            organisation_id=organisation_id,
-            address=address,
-            template=template,
-            context=context,
-            url=url,
-            about_type=about._meta.label_lower,
-            about_id=about.pk,
-            created_at=instant,
-            next_attempt_at=instant,
-        )
-        message.dedupe_key = f"{once}:{address}" if once else message.message_id
-        messages.append(message)
-    Message.objects.bulk_create(messages, ignore_conflicts=bool(once))
+    for letter in letters:
+        for address, (user, organisation_id) in _recipients(letter, members, contacts).items():
+            message = Message(
+                user=user,
+                organisation_id=organisation_id,
+                address=address,
+                template=letter.template,
+                context=letter.context,
+                url=letter.url,
+                about_type=about._meta.label_lower,
+                about_id=about.pk,
+                created_at=instant,
+                next_attempt_at=instant,
+            )
+            message.dedupe_key = f"{letter.once}:{address}" if letter.once else message.message_id
+            messages.append(message)
+    Message.objects.bulk_create(messages, ignore_conflicts=any(letter.once for letter in letters))
     return messages
+
+
+def _id(organisation: Organisation | int) -> int:
+    return organisation if isinstance(organisation, int) else organisation.pk
+
+
+def _recipients(
+    letter: Letter, members: list[User], contacts: list[Contact]
+) -> dict[str, tuple[User | None, int | None]]:
+    """Each address once, a person before a bare mailbox."""
+    organisations = {_id(o) for o in letter.organisations}
+    found: dict[str, tuple[User | None, int | None]] = {}
+    for user in letter.people:
+        found.setdefault(user.email.lower(), (user, user.organisation_id))
+    for user in members:
+        if user.organisation_id in organisations or user.role in letter.roles:
+            found.setdefault(user.email.lower(), (user, user.organisation_id))
+    for contact in contacts:
+        if contact.organisation_id in organisations:
+            found.setdefault(contact.email.lower(), (None, contact.organisation_id))
+    return found
 
 
 @transaction.atomic(durable=True)
@@ -89,6 +125,8 @@ def record_bounce(message_id: int, *, by: User | None) -> Message:
     """Put on record that a letter came back. What hangs on it (a notice's service) is looked at by the sweeps."""
     message = Message.objects.select_for_update().get(pk=message_id)
     check(by, RULES["record_bounce"])
+    if message.state == Message.State.BOUNCED:
+        raise Conflict("It is on record already that this letter came back.")
     return _bounced(message, by=by)
 
 
@@ -120,10 +158,16 @@ def deliver(message_id: int) -> Message | None:
     try:
         letter.send()
     except SMTPRecipientsRefused as error:
-        return _undeliverable(message_id, str(error.recipients.get(message.address, (0, b""))[0]))
+        code = _refusal(error)
+        # A mailbox that is full or asks to come back later (4xx) is tried again; one that does not exist is not.
+        return _undeliverable(message_id, str(code)) if code >= 500 else _postpone(message_id, str(code))
     except OSError as error:
         return _postpone(message_id, type(error).__name__)
     return _sent(message_id, subject, body)
+
+
+def _refusal(error: SMTPRecipientsRefused) -> int:
+    return max((code for code, _ in error.recipients.values()), default=0)
 
 
 @transaction.atomic(durable=True)
@@ -159,8 +203,9 @@ def _sent(message_id: int, subject: str, body: str) -> Message:
     message.state = Message.State.SENT
     message.sent_at = now()
     message.subject, message.body, message.last_error = subject[:300], body, ""
-    if message.template in SECRET_LETTERS:
+    if message.template in SECRET_LETTERS and not settings.DEMO:
         # A letter that opens an account is not kept: what is on record could be used by whoever reads the record.
+        # (In demo mode the record is the only mailbox there is.)
         message.body, message.context = "", {}
     message.save(update_fields=["state", "sent_at", "subject", "body", "context", "last_error"])
     return message
@@ -210,10 +255,17 @@ def send_invitation(invitation_id: int) -> Invitation | None:
         invitation.save(update_fields=["attempts", "next_attempt_at"])
     subject, body = invitation_letter(invitation)
     try:
-        EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [invitation.email]).send()
+        EmailMessage(
+            subject,
+            body,
+            settings.DEFAULT_FROM_EMAIL,
+            [invitation.email],
+            headers={"Message-ID": f"<invitation-{invitation.pk}@candour>", "Auto-Submitted": "auto-generated"},
+        ).send()
     except OSError as error:
         wait = FIRST_WAIT * 2 ** min(invitation.attempts, 8)
-        given_up = invitation.attempts >= GIVE_UP_AFTER or isinstance(error, SMTPRecipientsRefused)
+        unknown = isinstance(error, SMTPRecipientsRefused) and _refusal(error) >= 500
+        given_up = unknown or invitation.attempts >= GIVE_UP_AFTER
         with transaction.atomic(durable=True):
             Invitation.objects.filter(pk=invitation_id).update(
                 last_error=type(error).__name__, next_attempt_at=None if given_up else now() + wait

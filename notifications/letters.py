@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
 
+_DATED = ("_at", "until")
+
 
 def render(template: str, context: dict[str, Any], url: str = "") -> tuple[str, str]:
     """Subject and body of the letter `template`. Line breaks in values cannot reach the subject."""
     link = f"{settings.SITE_URL}{url}" if url else ""
-    text = render_to_string(f"emails/{template}.txt", {**context, "link": link, "site": settings.SITE_URL})
+    values = {name: _dated(value) if name.endswith(_DATED) else value for name, value in context.items()}
+    text = render_to_string(f"emails/{template}.txt", {**values, "link": link, "site": settings.SITE_URL})
     subject, _, body = text.strip().partition("\n")
     return " ".join(subject.split()), body.strip() + "\n"
+
+
+def _dated(value: Any) -> Any:
+    """A date or an instant from its text in a stored context; anything else as it is."""
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+    except ValueError:
+        return value

@@ -1,6 +1,7 @@
 """What every test stands on: a real PostgreSQL as the role `app`, and no excuse for a skipped browser test in CI."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,10 +16,15 @@ _skipped_browser_tests: list[str] = []
 # --- The server: started before Django reads its settings, stopped at the end whatever that end is ------------------
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by make or CI: clean up as for Ctrl-C
         server = database.TestServer()
         config.add_cleanup(server.stop)
         server.start()
     database.own_folder(_worker(config))
+    # pytest-django sets Django up only once somebody has read the settings, and they can be read only now.
+    from django.conf import settings
+
+    assert settings.MODE == "test"
 
 
 def _worker(config: pytest.Config) -> str:

@@ -71,7 +71,7 @@ def create_database(worker: str) -> str:
     with embedded.locked(home / ".lock-template"):
         migrated = home / ".migrated"
         if not migrated.exists():
-            for command in (["migrate", "--verbosity", "0"], ["createcachetable"]):
+            for command in (["migrate", "--verbosity", "0", "--skip-checks"], ["createcachetable"]):
                 subprocess.run([sys.executable, str(MANAGE), *command], check=True)
             migrated.touch()
         with psycopg.connect(os.environ["DATABASE_OWNER_URL"], dbname="template1", autocommit=True) as owner:

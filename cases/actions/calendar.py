@@ -12,6 +12,7 @@ from accounts.permissions import check
 from cases.actions.deadlines import free_case, locked_case, period_for, rewrite, run_longer
 from cases.clock import end_of, next_working_day
 from cases.models import Adjustment, Case, HolidayOverride, Notice, Outage
+from cases.models.notice import NoticeQuerySet
 from cases.rules import CALENDAR_RULES, NOTICE_RULES
 from ledger.actions import record
 from ledger.time import local_date, now
@@ -76,27 +77,41 @@ def make_up_for_outage(notice_id: int) -> Notice | None:
     case = free_case(Notice.objects.values_list("case_id", flat=True).get(pk=notice_id))
     if case is None or case.state != "open":
         return None
-    notice = Notice.objects.owed_an_outage().select_related("party").filter(pk=notice_id).first()
-    if notice is None or notice.due_at is None:
-        return None
-    notice.case = case
-    check(None, NOTICE_RULES["make_up_for_outage"], notice)
-    nation = case.scheme.overseas_nation if notice.nation == "overseas" else notice.nation
-    overrides = HolidayOverride.objects.as_overrides()
-    extended = False
-    for outage in Outage.objects.touching(notice.due_at).exclude(adjustments__notice=notice):
-        last_day = local_date(notice.due_at - timedelta(microseconds=1))
-        over = max(last_day, local_date(outage.ended_at))
-        until = end_of(next_working_day(over, nation, overrides=overrides))
-        Adjustment.objects.create(
-            notice=notice, kind="outage", until=until, reason=outage.reason, outage=outage, at=now()
-        )
-        extended = _moved(notice, until) or extended
+    return next(iter(make_up(case, Notice.objects.filter(pk=notice_id))), None)
+
+
+def make_up(case: Case, notices: NoticeQuerySet) -> list[Notice]:
+    """Extend those of `notices` that an outage touched; answers them. A shared step, the case is locked and open."""
+    extended: list[Notice] = []
+    if not Outage.objects.filter(ended_at__gte=case.opened_at).exists():
+        # Nearly always: the question below is a costly one.
+        return extended
+    for notice in notices.owed_an_outage().filter(case=case).select_related("party"):
+        check(None, NOTICE_RULES["make_up_for_outage"], notice)
+        notice.case = case
+        if any([_extend_for(outage, notice) for outage in _outages_owed(notice)]):
+            notice.state = "issued"
+            notice.save(update_fields=["state"])
+            extended.append(notice)
     if extended:
-        notice.state = "issued"
-        notice.save(update_fields=["state"])
         rewrite(case)
-    return notice
+    return extended
+
+
+def _outages_owed(notice: Notice) -> list[Outage]:
+    return list(Outage.objects.touching(notice.due_at).exclude(adjustments__notice=notice).order_by("started_at"))
+
+
+def _extend_for(outage: Outage, notice: Notice) -> bool:
+    """To the end of the working day after the last day, or after the day on which the outage ended if that is later."""
+    if notice.due_at is None:
+        return False
+    instant = timedelta(microseconds=1)
+    over = max(local_date(notice.due_at - instant), local_date(outage.ended_at - instant))
+    nation = notice.case.scheme.overseas_nation if notice.nation == "overseas" else notice.nation
+    until = end_of(next_working_day(over, nation, overrides=HolidayOverride.objects.as_overrides()))
+    Adjustment.objects.create(notice=notice, kind="outage", until=until, reason=outage.reason, outage=outage, at=now())
+    return _moved(notice, until)
 
 
 def _moved(notice: Notice, until: datetime) -> bool:

@@ -13,7 +13,7 @@ from cases.models import Case, Exhibit, ExhibitComment, Notice, Party, Response
 from cases.rules import CASE_RULES, EXHIBIT_RULES
 from evidence.actions import grant, hand_in, wall_off
 from evidence.models import NON_CONFIDENTIAL, EvidenceItem, Grant
-from ledger.actions import record, record_many
+from ledger.actions import Entry, record, record_many
 from ledger.time import now
 from notifications.actions import tell
 from web.problems import Conflict, Invalid
@@ -38,10 +38,9 @@ def add_exhibits(
     )
     hand_in(fresh, by=by, at=at)
     wall_off(fresh, [c.user for c in case.conflicts.select_related("user")])
+    audience = [party.organisation_id]
     record_many(
-        [("exhibit.added", e, {"number": e.number, "sha256": e.item.sha256}) for e in exhibits],
-        by=by,
-        audience=[party.organisation_id],
+        [Entry("exhibit.added", e, {"number": e.number, "sha256": e.item.sha256}, audience, by=by) for e in exhibits]
     )
     return exhibits
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from accounts.models import User, people_of
 from accounts.permissions import check
+from cases.actions.calendar import make_up
 from cases.actions.deadlines import free_case, locked_case, period_for, rewrite, trace_json
 from cases.actions.exhibits import add_exhibits
 from cases.actions.referrals import add_late
@@ -336,8 +337,10 @@ def stamp_missed(notice_id: int) -> Notice | None:
     if case is None:
         return None
     notice = Notice.objects.due_for_miss().filter(pk=notice_id).first()
-    if notice is None or Notice.objects.owed_an_outage().filter(pk=notice_id).exists():
+    if notice is None:
         return None
+    if extended := make_up(case, Notice.objects.filter(pk=notice_id)):
+        return extended[0]
     notice.case = case
     return miss(notice)
 

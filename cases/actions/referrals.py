@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
+from cases.actions.calendar import make_up
 from cases.actions.deadlines import free_case, locked_case, period_for, rewrite
 from cases.brief import why_unresolved
 from cases.clock import next_reminder, reminder_offset
@@ -19,11 +20,11 @@ from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, NOTICE_RULES, REFERRAL_
 from disclosures.models import FilingGrant
 from evidence.actions import end_grants, grant
 from evidence.models import FULL
-from ledger.actions import record, record_many
+from ledger.actions import Entry, record, record_many
 from ledger.models import Event
 from ledger.references import next_reference
 from ledger.time import local_date, now
-from notifications.actions import tell
+from notifications.actions import Letter, tell, tell_all
 from web.problems import Invalid
 
 
@@ -37,6 +38,8 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
         case = free_case(case_id)
         if case is None or not Case.objects.due_for_referral().filter(pk=case_id).exists():
             return None
+        if make_up(case, Notice.objects.filter(round=case.round)):
+            return None
     else:
         case = locked_case(case_id)
         if not reason.strip():
@@ -46,19 +49,24 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
     instant = now()
     referred_at = case.refers_at if by is None and case.refers_at else instant
     parties = list(case.parties.select_related("organisation").order_by("pk"))
-    notices = _with_misses(case, parties)
+    notices, missed = _with_misses(case, parties)
     reasons = why_unresolved(Counter(n.state for n in notices), by_hand=by is not None)
-    exhibits = list(_exhibits_to_send(case))
+    exhibits = list(case.exhibits.select_related("item", "party"))
+    sent = [e for e in exhibits if e.party.may_be_referred and not e.item.privileged]
     authority = Organisation.objects.authority()
-    # The event comes first: the chronology that is sent ends with the referral itself.
-    event = record(
-        by,
-        "case.referred",
-        case,
-        audience=[*(p.organisation_id for p in parties), authority],
-        at=referred_at,
-        round=case.round,
-        reasons=reasons,
+    # The event comes before the row: the chronology that is sent ends with the referral itself.
+    events = record_many(
+        [
+            *(Entry("notice.missed", n, {}, audience=[n.party.organisation_id], at=n.due_at) for n in missed),
+            Entry(
+                "case.referred",
+                case,
+                {"round": case.round, "reasons": reasons},
+                audience=[*(p.organisation_id for p in parties), authority.pk],
+                at=referred_at,
+                by=by,
+            ),
+        ]
     )
     referral = Referral.objects.create(
         reference=next_reference("R"),
@@ -68,41 +76,43 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
         referred_at=referred_at,
         queued_at=instant,
         referred_by=by,
-        sent=_snapshot(case, parties, notices, exhibits, reasons, reason),
-        events_upto=event.pk,
+        sent={
+            **_snapshot(case, parties, notices, sent, reasons, reason),
+            "withheld": len(exhibits) - len(sent),
+        },
+        events_upto=events[-1].pk,
     )
     case.state, case.remind_at = rule.to_state, None
     case.save(update_fields=["state", "remind_at"])
-    _give_sight(case, referral, parties, exhibits)
+    _give_sight(case, referral, parties, sent)
     _tell_of_referral(case, referral, parties)
     return referral
 
 
-def _with_misses(case: Case, parties: list[Party]) -> list[Notice]:
-    """The round's notices, after stamping those that are past due: a referral never precedes the miss it rests on."""
-    notices = list(Notice.objects.filter(case=case, round=case.round, kind="evidence").order_by("pk"))
+def _with_misses(case: Case, parties: list[Party]) -> tuple[list[Notice], list[Notice]]:
+    """The round's notices, and those of them that are missed now: a referral never precedes the miss it rests on."""
+    notices = list(
+        Notice.objects.filter(case=case, round=case.round, kind="evidence").defer("content", "trace").order_by("pk")
+    )
     seats = {party.pk: party for party in parties}
+    for notice in notices:
+        notice.case, notice.party = case, seats[notice.party_id]
     missed = [n for n in notices if n.state == "issued" and n.is_past]
+    for notice in missed:
+        check(None, NOTICE_RULES["stamp_missed"], notice)
+        notice.state, notice.remind_at = "missed", None
     if missed:
-        for notice in missed:
-            notice.case, notice.party = case, seats[notice.party_id]
-            check(None, NOTICE_RULES["stamp_missed"], notice)
-            notice.state, notice.remind_at = "missed", None
-        Notice.objects.bulk_update(missed, ["state", "remind_at"])
-        for notice in missed:
-            record(None, "notice.missed", notice, audience=[notice.party.organisation_id], at=notice.due_at)
-    return notices
-
-
-def _exhibits_to_send(case: Case) -> Any:
-    """Exhibits of parties who agreed to referral, without those that are privileged."""
-    return case.exhibits.select_related("item", "party").filter(party__may_be_referred=True, item__privileged=False)
+        Notice.objects.filter(pk__in=[n.pk for n in missed]).update(state="missed", remind_at=None)
+    return notices, missed
 
 
 def _snapshot(
     case: Case, parties: list[Party], notices: list[Notice], exhibits: list[Exhibit], reasons: list[str], reason: str
 ) -> dict[str, Any]:
+    """The brief, the parties and the lists of what goes along, as they stand: what the authority is sent."""
     brief = case.brief_versions.order_by("head", "-number").distinct("head").values_list("head", "text")
+    silent = case.round == 1 and not any(n.state.startswith("answered") for n in notices)
+    answered = Response.objects.filter(notice__case=case, notice__party__may_be_referred=True).order_by("pk")
     return {
         "title": case.title,
         "basis": case.basis,
@@ -140,13 +150,8 @@ def _snapshot(
             }
             for e in exhibits
         ],
-        "responses": list(
-            Response.objects.filter(notice__case=case, notice__party__may_be_referred=True)
-            .order_by("pk")
-            .values_list("pk", flat=True)
-        ),
-        "withheld": case.exhibits.count() - len(exhibits),
-        "filing": case.source.reference if case.source_id and _filing_goes(case, parties) else "",
+        "responses": [] if silent else list(answered.values_list("pk", flat=True)),
+        "filing": case.source.reference if case.source and _filing_goes(case, parties) else "",
     }
 
 
@@ -172,12 +177,20 @@ def _give_sight(case: Case, referral: Referral, parties: list[Party], exhibits: 
 
 def _tell_of_referral(case: Case, referral: Referral, parties: list[Party]) -> None:
     context = {"reference": referral.reference, "case": case.reference}
-    referral_url = reverse("referral", args=[referral.reference])
-    tell("referral_queued", referral, organisations=[referral.authority_id], url=referral_url, **context)
     url = reverse("case", args=[case.reference])
-    tell("case_referred", referral, organisations=[p.organisation_id for p in parties], url=url, **context)
-    supervisors = User.objects.able_to_sign_in().filter(role="supervisor")
-    tell("case_referred_staff", referral, people=[*case.team(), *supervisors], url=url, **context)
+    tell_all(
+        referral,
+        [
+            Letter(
+                "referral_queued",
+                organisations=[referral.authority_id],
+                url=reverse("referral", args=[referral.reference]),
+                context=context,
+            ),
+            Letter("case_referred", organisations=[p.organisation_id for p in parties], url=url, context=context),
+            Letter("case_referred_staff", people=case.team(), roles=["supervisor"], url=url, context=context),
+        ],
+    )
 
 
 @transaction.atomic(durable=True)
@@ -295,10 +308,13 @@ def add_late(case: Case, response: Response, exhibits: list[Exhibit], *, by: Use
     LateAddition.objects.create(referral=referral, response=response, at=now())
     sent = [e.item for e in exhibits if not e.item.privileged]
     grant(sent, referral.authority, FULL, by=by, reason=f"referral:{referral.pk}")
-    record_many(
-        [("referral.added_to", referral, {"notice": notice.reference, "response": response.number})],
-        by=by,
+    record(
+        by,
+        "referral.added_to",
+        referral,
         audience=[referral.authority_id],
+        notice=notice.reference,
+        response=response.number,
     )
     tell(
         "referral_added_to",

@@ -37,12 +37,11 @@ class CaseQuerySet(models.QuerySet["Case"]):
 
     def due_for_referral(self) -> Self:
         """Open cases whose time is up and which nothing holds, the longest overdue first."""
-        from cases.models.notice import ExtensionRequest, Notice, ServiceDoubt
+        from cases.models.notice import ExtensionRequest, ServiceDoubt
 
         return self.filter(
             ~Exists(ExtensionRequest.objects.holding().filter(notice__case=OuterRef("pk"))),
             ~Exists(ServiceDoubt.objects.open().filter(notice__case=OuterRef("pk"), notice__round=OuterRef("round"))),
-            ~Exists(Notice.objects.owed_an_outage().filter(case=OuterRef("pk"), round=OuterRef("round"))),
             state="open",
             refers_at__lte=now(),
         ).order_by("refers_at", "pk")

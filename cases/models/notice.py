@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from accounts.models import Nation
 from cases.models.calendar import Outage
@@ -34,6 +35,15 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         outages = Outage.objects.touching(OuterRef("due_at"))
         done = Adjustment.objects.filter(notice=OuterRef(OuterRef("pk")), outage=OuterRef("pk"))
         return self.filter(Exists(outages.filter(~Exists(done))), kind="evidence", state__in=["issued", "missed"])
+
+    def touched_by_recent_outages(self) -> Self:
+        """What the outage sweep looks at: due within reach of an outage of the last month, by the index on `due_at`.
+
+        An outage put on record later than that is made up for when the notice or its case falls due.
+        """
+        recent = Outage.objects.filter(ended_at__gte=now() - timedelta(days=30)).values("started_at")
+        earliest = recent.order_by("started_at")[:1]
+        return self.owed_an_outage().filter(due_at__gte=Subquery(earliest), case__state="open").order_by("due_at")
 
     def due_for_miss(self) -> Self:
         """Unanswered, past due, and held by nothing; the longest overdue first."""

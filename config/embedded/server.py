@@ -271,6 +271,9 @@ class Server:
 
     def _halt(self) -> None:
         self._stop_process()
+        if self._child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(5)
         if self.socket != self.data:
             with contextlib.suppress(OSError):
                 self.socket.rmdir()

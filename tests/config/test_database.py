@@ -1,7 +1,10 @@
 """The roles are what the site relies on, so the tests must not quietly run as more."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 
 @pytest.mark.django_db
@@ -65,3 +68,34 @@ def test_transactional_test_begins_empty_and_with_seed_rows(turn: int) -> None:
     SessionStore().save()
     ContentType.objects.filter(model="session").update(model="changed")
     assert Session.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("turn", [1, 2])
+def test_kept_rows_are_gone_for_the_next_test_and_guarded_in_it(turn: int) -> None:
+    from ledger.models import Event
+    from ledger.time import now
+
+    assert not Event.objects.exists()
+    event = Event.objects.create(
+        at=now(), detected_at=now(), verb="x.y", object_type="x", object_id=1, root_type="x", root_id=1
+    )
+    with pytest.raises(IntegrityError, match="neither changed nor deleted"):
+        Event.objects.filter(pk=event.pk).update(verb="x.z")
+    with pytest.raises(IntegrityError, match="neither changed nor deleted"):
+        event.delete()
+    assert Event.objects.get().verb == "x.y"
+
+
+def test_threads_have_connections_of_their_own(concurrently: Callable[..., list[Any]]) -> None:
+    def backend() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            row = cursor.fetchone()
+            assert row
+            return int(row[0])
+
+    here = backend()
+    first, second, third = concurrently(backend, backend, lambda: 1 // 0)
+    assert len({here, first, second}) == 3
+    assert isinstance(third, ZeroDivisionError)

@@ -1,15 +1,17 @@
 """A missing or absurd value stops the start, and says which."""
 
+import os
 import runpy
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+from config import embedded
 from tests.database import OUTSIDE
 
-SETTINGS = "config/settings.py"
 PRODUCTION = {
     "CANDOUR_MODE": "production",
     "CANDOUR_URL": "https://candour.example",
@@ -20,18 +22,21 @@ PRODUCTION = {
 }
 
 
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, pytestconfig: pytest.Config) -> Any:
-    def run(**changes: str | None) -> dict[str, Any]:
-        import os
+def read_settings() -> dict[str, Any]:
+    """The settings file, read anew with the environment of this moment."""
+    return runpy.run_path(str(embedded.BASE_DIR / "config" / "settings.py"))
 
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    def run(**changes: str | None) -> dict[str, Any]:
         for name in list(os.environ):
             if name.startswith(OUTSIDE):
                 monkeypatch.delenv(name)
         for name, value in {**PRODUCTION, "CANDOUR_HOME": str(tmp_path), **changes}.items():
             if value is not None:
                 monkeypatch.setenv(name, value)
-        return runpy.run_path(str(pytestconfig.rootpath / SETTINGS))
+        return read_settings()
 
     return run
 

@@ -1,0 +1,145 @@
+"""`make bench`: an empty tick, due escalations and the queue page, with ten thousand and with a million open cases."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+SIZES = (10_000, 1_000_000)
+DUE = 10_000
+
+
+def main() -> None:
+    from config import embedded
+
+    sizes = (1_000, 20_000) if "--small" in sys.argv else SIZES
+    due = 300 if "--small" in sys.argv else DUE
+    with tempfile.TemporaryDirectory(prefix="candour-bench-") as folder:
+        home = Path(folder)
+        with embedded.Server(home):
+            os.environ.update(embedded.environment(home))
+            os.environ.update(
+                CANDOUR_MODE="test",
+                CANDOUR_SECOND_FACTOR="false",
+                CANDOUR_URL="http://localhost:8000",
+                CANDOUR_HOME=folder,
+                DJANGO_SETTINGS_MODULE="config.settings",
+            )
+            run(sizes, due)
+
+
+def run(sizes: tuple[int, int], due: int) -> None:
+    """Measure everything at both sizes, one after the other on the same database, and print the ratios."""
+    import subprocess
+
+    manage = [sys.executable, "manage.py"]
+    owner = {**os.environ, "CANDOUR_DB_ROLE": "owner"}
+    subprocess.run([*manage, "migrate", "-v0"], check=True, env=owner)  # noqa: S603
+    subprocess.run([*manage, "createcachetable"], check=True, env=owner)  # noqa: S603
+    import django
+
+    django.setup()
+    from bench import data
+    from ledger.time import now
+
+    report: dict[str, list[float]] = {"tick": [], "referrals": [], "plain": [], "page": []}
+    there = 0
+    for size in sizes:
+        say(f"--- {size:,} open cases")
+        data.open_cases(size - there, due_at=now() + timedelta(days=30), spread=timedelta(days=14))
+        there = size
+        data.vacuum()
+        report["tick"].append(empty_tick())
+        report["page"].append(queue_page())
+        mine, plain = escalations(due)
+        report["referrals"].append(mine)
+        report["plain"].append(plain)
+    small, large = sizes
+    say(f"=== ratios, {large:,} beside {small:,} open cases")
+    say(f"empty tick       {report['tick'][1] / report['tick'][0]:.2f} (target: at most 1.5)")
+    say(f"cost a referral  {report['referrals'][0] / report['referrals'][1]:.2f} (target: at most 1.3)")
+    say(f"queue page p95   {report['page'][1] / report['page'][0]:.2f} (target: at most 1.3)")
+    for size, mine, plain in zip(sizes, report["referrals"], report["plain"], strict=True):
+        say(f"referrals beside plain SQL at {size:,}: {mine / plain:.2f} (target: at least 0.25)")
+
+
+def empty_tick() -> float:
+    """Median seconds of one run of all sweeps with nothing due."""
+    from cases import tasks
+
+    taken = [timed(tasks.run_all) for _ in range(60)][10:]
+    say(f"empty tick: median {statistics.median(taken) * 1000:.2f} ms, p95 {p95(taken) * 1000:.2f} ms (target: under 5 ms)")
+    return statistics.median(taken)
+
+
+def escalations(count: int) -> tuple[float, float]:
+    """Referrals a second through the sweep, and the same rows a second in plain SQL, beside it."""
+    from bench import data, plain
+    from cases.actions.referrals import refer
+    from cases.models import Case
+    from ledger import sweep
+    from ledger.time import now
+
+    data.open_cases(count, due_at=now() - timedelta(minutes=1))
+    data.vacuum()
+    started = time.perf_counter()
+    tally = sweep.run(sweep.Sweep("referrals", Case.objects.due_for_referral, refer), budget_seconds=3600)
+    mine = count / (time.perf_counter() - started)
+    if tally.acted != count or tally.failed:
+        raise SystemExit(f"{tally.acted} of {count} were referred, {tally.failed} failed")
+    last = Case.objects.filter(state="referred").latest("pk")
+    sample = plain.rows_of(last.pk)
+    data.open_cases(count, due_at=now() - timedelta(minutes=1))
+    ids = list(Case.objects.filter(state="open", refers_at__lte=now()).values_list("pk", flat=True))
+    yardstick = plain.refer_all(os.environ["DATABASE_URL"], ids, sample)
+    rows = {table: len(found) for table, found in sample.items()}
+    say(f"due escalations: {mine:.0f}/s; the same rows in plain SQL: {yardstick:.0f}/s; rows a case: {rows}")
+    return mine, yardstick
+
+
+def queue_page() -> float:
+    """p95 seconds of the caseworker's queue page, and its queries."""
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from bench import data
+
+    client = Client()
+    client.force_login(data.people()["Ministry"])
+
+    def page(url: str = "/cases/") -> None:
+        answer = client.get(url, headers={"host": "localhost"})
+        if answer.status_code != 200:
+            raise SystemExit(f"{url} answered {answer.status_code}")
+
+    page()
+    with CaptureQueriesContext(connection) as queries:
+        page()
+    taken = [timed(page) for _ in range(60)][10:]
+    say(f"queue page: p95 {p95(taken) * 1000:.0f} ms, {len(queries)} queries")
+    return p95(taken)
+
+
+def timed(do: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    do()
+    return time.perf_counter() - started
+
+
+def p95(taken: list[float]) -> float:
+    return sorted(taken)[int(len(taken) * 0.95)]
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - printing is what a benchmark is for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Load the demonstration's story into an empty database, and write what a newcomer needs to sign in."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from config import story
+from ledger.time import now
+
+
+class Command(BaseCommand):
+    help = "Tell the demonstration's story (once) and write demo.json under CANDOUR_HOME."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("The story is told in demo mode only.")
+        if not User.objects.exists():
+            self.stdout.write("Telling the story of the demonstration...")
+            story.tell(now())
+        case, refers_at = story.watched()
+        people = [
+            {"email": p.email, "password": story.PASSWORD, "role": p.role, "organisation": p.organisation}
+            for p in story.CAST
+        ]
+        demo = {
+            "url": settings.SITE_URL,
+            "people": people,
+            "watch": {"case": case, "refers_at": refers_at.isoformat()},
+        }
+        path = settings.CANDOUR_HOME / "demo.json"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(demo, file, indent=2)
+        self.stdout.write(f"Wrote {path.name}: watch {case}.")

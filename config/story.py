@@ -1,0 +1,579 @@
+"""The story that the demonstration tells: invented firms, told through the real actions with the clock in the past.
+
+Nothing here writes a row by itself. Every step is an action that a person (or a sweep) would take, at its own instant.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts import actions as accounts
+from accounts.models import Invitation, Organisation, User
+from cases import tasks
+from cases.actions import case as cases
+from cases.actions import exhibits, extensions, notices, referrals
+from cases.clock import LONDON, not_working
+from cases.models import Adjustment, Case, ExtensionRequest, Notice
+from disclosures import actions as filings
+from disclosures.catalogue import SCHEMAS
+from disclosures.models import Filing
+from evidence import actions as evidence
+from evidence.models import EvidenceItem
+from ledger.time import local_date, now, standing_at
+from notifications import tasks as delivery
+
+PASSWORD = "candour-demo-harbour-42"
+WATCH_REASON = (
+    "Demonstration: this case runs for two minutes after the first start, so that anybody can watch it arrive in the "
+    "authority’s queue by itself."
+)
+WATCH_FOR = timedelta(seconds=120)
+
+
+@dataclass(frozen=True)
+class Person:
+    name: str
+    email: str
+    role: str
+    organisation: str
+
+
+MINISTRY = "Ministry for Digital Fair Dealing"
+AUTHORITY = "Open Markets Authority"
+NORTHWIND = "Northwind Models Ltd"
+HARRIER = "Harrier Analytics plc"
+TARN = "Tarn Compute Ltd"
+PELICAN = "Pelican Language Systems Ltd"
+
+CAST = (
+    Person("Olivia Marsh", "olivia@northwind-models.example", "company_officer", NORTHWIND),
+    Person("Edward Fenn", "edward@northwind-models.example", "company_admin", NORTHWIND),
+    Person("Priya Raman", "priya@ministry.example", "caseworker", MINISTRY),
+    Person("Margaret Ashworth", "margaret@ministry.example", "supervisor", MINISTRY),
+    Person("Callum Reid", "callum@open-markets.example", "authority_officer", AUTHORITY),
+    Person("Gwen Parry", "gwen@ministry.example", "auditor", MINISTRY),
+    Person("Tomasz Zielinski", "tomasz@ministry.example", "caseworker", MINISTRY),
+    Person("Ruth Adeyemi", "ruth@ministry.example", "operator", MINISTRY),
+    Person("Henry Colt", "henry@harrier-analytics.example", "company_admin", HARRIER),
+    Person("Isobel Grant", "isobel@harrier-analytics.example", "company_officer", HARRIER),
+    Person("Fiona Tarn", "fiona@tarn-compute.example", "company_admin", TARN),
+    Person("Dylan Pell", "dylan@pelican-language.example", "company_admin", PELICAN),
+)
+NATIONS = {NORTHWIND: "england", HARRIER: "england", TARN: "scotland", PELICAN: "wales"}
+
+
+class Story:
+    """Tells one thing after another; between two of them the sweeps run, a working day at a time."""
+
+    def __init__(self, start: datetime) -> None:
+        self.start = start
+        self.at = start
+
+    @contextmanager
+    def day(self, days_ago: int, hour: int = 10, minute: int = 0) -> Iterator[None]:
+        """Stand at a working day before the start, after the sweeps of the days in between."""
+        wanted = (self.start - timedelta(days=days_ago)).astimezone(LONDON).date()
+        while not_working(wanted, "england") is not None:
+            wanted -= timedelta(days=1)
+        moment = max(datetime.combine(wanted, time(hour, minute), LONDON).astimezone(UTC), self.at)
+        self.sweep_until(moment)
+        with standing_at(moment):
+            yield
+
+    def sweep_until(self, moment: datetime) -> None:
+        """Let the beat go by: the sweeps of every morning between the last step and this one."""
+        while self.at + timedelta(days=1) < moment:
+            self.at += timedelta(days=1)
+            self._sweep(self.at)
+        self.at = moment
+
+    def _sweep(self, at: datetime) -> None:
+        with standing_at(at):
+            tasks.run_all()
+            delivery.run_all()
+
+
+def tell(start: datetime) -> None:
+    """Tell the whole story on an empty database; its last instant is `start`."""
+    story = Story(start - timedelta(days=75))
+    story.start = start
+    people = _people(story)
+    _resolved(story, people)
+    referred = _referred(story, people)
+    watched_filing = _alleged(story, people)
+    watched_case = _acknowledged_and_opened(story, people, referred, watched_filing)
+    _late_answer(story, people, referred)
+    _running(story, people, watched_case)
+    _waiting(story, people)
+    story.sweep_until(start)
+    # The last step, at the real time: the watched request is granted until two minutes from now.
+    request = ExtensionRequest.objects.get(state="pending", notice__case__title=WATCHED)
+    extensions.grant_extension(
+        request.pk, by=people["Margaret Ashworth"], until=now() + WATCH_FOR, reasons=WATCH_REASON
+    )
+    delivery.run_all()
+
+
+WATCHED = "Bulk querying of the Tern speech models"
+
+
+def watched() -> tuple[str, datetime]:
+    """Reference of the watched case and the instant at which it is referred."""
+    adjustment = Adjustment.objects.select_related("notice__case").get(reason=WATCH_REASON)
+    return adjustment.notice.case.reference, adjustment.until
+
+
+def _join(invitation: Invitation) -> User:
+    return accounts.accept(invitation.pk, name=invitation.name, password=PASSWORD)
+
+
+def _people(story: Story) -> dict[str, User]:
+    found: dict[str, User] = {}
+    cast = {p.name: p for p in CAST}
+    with story.day(74):
+        head = cast["Margaret Ashworth"]
+        found[head.name] = _join(accounts.found_ministry(name=MINISTRY, person=head.name, email=head.email))
+        boss = found[head.name]
+        for person in CAST:
+            if person.organisation == MINISTRY and person.name != head.name:
+                invitation = accounts.invite(
+                    boss.organisation_id, by=boss, email=person.email, name=person.name, role=person.role
+                )
+                found[person.name] = _join(invitation)
+        officer = cast["Callum Reid"]
+        authority = accounts.register(
+            by=boss,
+            name=AUTHORITY,
+            kind="authority",
+            nation="england",
+            address="2 Exchange Court, London",
+            person=officer.name,
+            email=officer.email,
+        )
+        found[officer.name] = _join(authority.invitations.get())
+    with story.day(73, 11):
+        for number, (company, nation) in enumerate(NATIONS.items(), start=1):
+            admin = next(p for p in CAST if p.organisation == company and p.role == "company_admin")
+            domain = admin.email.partition("@")[2]
+            organisation = accounts.request_account(
+                name=company,
+                company_number=f"0{number}48{number}37{number}",
+                nation=nation,
+                address=f"{number} Wharf Street",
+                person=admin.name,
+                email=admin.email,
+                second_name="Legal team",
+                second_email=f"legal@{domain}",
+            )
+            found[admin.name] = _join(organisation.invitations.get())
+            if company != PELICAN:
+                accounts.verify(organisation.pk, by=boss)
+        for person in CAST:
+            if person.role == "company_officer":
+                org = Organisation.objects.get(name=person.organisation)
+                admin_user = org.people.get(role="company_admin")
+                invitation = accounts.invite(
+                    org.pk, by=admin_user, email=person.email, name=person.name, role=person.role
+                )
+                found[person.name] = _join(invitation)
+    # As every request would: people as they are now, with their organisation verified.
+    fresh = User.objects.select_related("organisation").in_bulk([user.pk for user in found.values()])
+    return {name: fresh[user.pk] for name, user in found.items()}
+
+
+# --- Filings ------------------------------------------------------------------------------------------------------------
+
+
+def log_file(name: str, rows: int) -> SimpleUploadedFile:
+    """A small, invented usage log."""
+    text = io.StringIO()
+    text.write("minute,account_hash,model,requests,input_tokens,output_tokens\n")
+    for n in range(rows):
+        text.write(f"2026-06-{n % 28 + 1:02d}T{n % 24:02d}:00Z,a{n * 7919 % 99991:05x},heron-2,{40 + n % 9},9000,61000\n")
+    return SimpleUploadedFile(name, text.getvalue().encode(), content_type="text/csv")
+
+
+def give_evidence(by: User, title: str, *, public: bool = True, rows: int = 200) -> EvidenceItem:
+    """One item of evidence with every custody field."""
+    return evidence.add(
+        by=by,
+        file=log_file("usage.csv", rows),
+        public_file=log_file("usage-public.csv", 3) if public else None,
+        received_at=now(),
+        title=title,
+        kind="access_log",
+        relevance="Shows how many requests came from the accounts concerned, minute by minute.",
+        period_from=local_date(now()) - timedelta(days=60),
+        period_to=local_date(now()) - timedelta(days=30),
+        source_system="API gateway, log shipper 4.2",
+        collected_by=by.name,
+        collected_on=local_date(now()),
+        collection_method="Exported by query from the log store; the query is kept with the original.",
+        original_retained_where="Log store of the company, legal hold set",
+        time_source="UTC by NTP, skew below one second",
+        sampling="None: every row of the accounts concerned",
+        pseudonymisation="Account names replaced by a keyed hash; the key is held by the data protection officer",
+        personal_data=False,
+        collector_declares=True,
+        limb="commercial",
+        confidentiality_reason="Volumes by account show rivals what customers buy.",
+        no_public_version_because="" if public else "Without the figures nothing is left that could be shown.",
+    )
+
+
+def disclosure_content(number: int, *, requests: Any = None) -> dict[str, Any]:
+    """Every answer of a believable disclosure."""
+    exact = {"precision": "exact"}
+    return {
+        "filer_reference": f"EXT-2026-{number:03d}",
+        "accountable_officer": "Henry Colt, general counsel",
+        "contact_name": "Isobel Grant",
+        "contact_email": "isobel@harrier-analytics.example",
+        "role": "extractor",
+        "whose_activity": "own",
+        "activity_type": ["bulk_querying", "output_collection"],
+        "purpose": ["evaluation", "training"],
+        "narrative": "We compared our summarising model with the Heron models and kept part of the answers for training.",
+        "automated": True,
+        "rate_controls": "Twenty requests a second, paused at night.",
+        "target_organisation": NORTHWIND,
+        "target_assets": "heron-2 (June 2026)\nheron-2-mini (June 2026)",
+        "access_route": "direct",
+        "terms_position": "prohibited",
+        "terms_clause": "7.3 (b)",
+        "authorised": False,
+        "why_no_authorisation": "The team believed that the evaluation clause covered it.",
+        "started_at": {**exact, "value": "2026-05-04"},
+        "ongoing": False,
+        "ended_at": {**exact, "value": "2026-06-19"},
+        "timezone": "Europe/London",
+        "found_late": True,
+        "discovered_at": "2026-07-30",
+        "late_reason": "Found by an internal review of training data.",
+        "volume_band": "1m_10m",
+        "requests": requests or {"precision": "estimated", "value": 2_400_000, "how": "From invoices, within five per cent"},
+        "input_tokens": {"precision": "estimated", "value": 900_000_000, "how": "Mean of a sample of 10,000 requests"},
+        "output_tokens": {**exact, "value": 1_430_000_000},
+        "records": {**exact, "value": 2_100_000},
+        "bytes": {**exact, "value": 6_200_000_000},
+        "accounts_used": {**exact, "value": 3},
+        "account_hashes": "hk1:5e0c\nhk1:91aa\nhk1:d07f",
+        "network_hashes": "hk1:77b2",
+        "use_of_outputs": ["stored", "trained"],
+        "trained_model": "Kestrel 1.4",
+        "model_released": False,
+        "personal_data": False,
+        "safeguards": "The data set is sealed and training on it has stopped.",
+        **{
+            f"claim_{name}": "commercial" if name == "requests" else "none"
+            for name in (
+                "requests input_tokens output_tokens records bytes accounts_used account_hashes network_hashes".split()
+            )
+        },
+        "claim_requests_reason": "Shows a rival the size of our evaluation programme.",
+        "non_confidential_summary": "Between one and ten million requests to the heron-2 models in May and June 2026.",
+    }
+
+
+def allegation_content(number: int, item: EvidenceItem, *, respondent: str, named: bool = True) -> dict[str, Any]:
+    """Every answer of a believable allegation."""
+    exact = {"precision": "exact"}
+    return {
+        "filer_reference": f"ALL-2026-{number:03d}",
+        "standing": "target",
+        "contact_name": "Olivia Marsh",
+        "contact_email": "olivia@northwind-models.example",
+        "respondent_known": "named",
+        "respondent_name": respondent,
+        "attribution": "The accounts were paid for by one card, and the templates match a public benchmark of theirs.",
+        "confidence": "probable",
+        "confidence_reasons": "Payment and template agree; the networks are a reseller’s.",
+        "activity_type": ["bulk_querying", "distillation"],
+        "target_assets": "heron-2, heron-2-mini",
+        "narrative": "Twenty-six accounts asked for long worked answers, each prompt once, day and night.",
+        "started_at": {**exact, "value": "2026-05-04"},
+        "ongoing": False,
+        "ended_at": {**exact, "value": "2026-06-19"},
+        "requests": {**exact, "value": 2_380_114},
+        "how_counted": "Rows of the gateway log for the accounts concerned.",
+        "rights": ["contract", "confidence"],
+        "rights_detail": "Clause 7.3 (b) of the terms: no use of outputs to train a competing model.",
+        "impact": "The respondent’s model reached the market four months after ours, at half the price.",
+        "steps_taken": "Accounts suspended, letter sent, no answer.",
+        "remedy": "An end to the use of the outputs, and an account of what was trained on them.",
+        "other_proceedings": "None.",
+        "urgent": False,
+        "evidence": [item.reference],
+        "alternatives": "A benchmark would repeat its prompts; these were never repeated. A reseller’s customers would differ.",
+        "consent_named": named,
+        "consent_referral": True,
+        **{f"claim_{n}": "none" for n in ("respondent_name", "attribution", "narrative", "impact")},
+        "claim_requests": "commercial",
+        "claim_requests_reason": "Shows a rival how much one group of customers buys.",
+        "non_confidential_summary": "A group of accounts queried the heron-2 models in bulk in May and June 2026.",
+    }
+
+
+def draft(kind: str, by: User, content: dict[str, Any]) -> Filing:
+    """Start a filing and save every section of it."""
+    filing = filings.start(kind, by=by)
+    for section in SCHEMAS[kind].sections:
+        answers = {f.name: content[f.name] for f in section.fields if f.name in content}
+        filings.save_section(filing.pk, by=by, section=section.key, content=answers, revision=0, finished=True)
+    return filing
+
+
+def file_it(kind: str, by: User, content: dict[str, Any], *, capacity: str = "General counsel") -> Filing:
+    """Draft, declare and submit."""
+    filing = draft(kind, by, content)
+    return filings.submit(filing.pk, by=by, name=by.name, capacity=capacity, received_at=now())
+
+
+def open_from(filing: Filing, by: User, title: str, respondent: str) -> Case:
+    """Open a case from an admitted allegation."""
+    ask = notices.Ask
+    return cases.open_case(
+        by=by,
+        title=title,
+        subject="Bulk querying of speech and language models between May and June 2026.",
+        purpose="To find whether outputs were collected to train a competing model, and under what terms.",
+        source_id=filing.pk,
+        seats=[
+            cases.Seat(
+                filing.organisation_id,
+                "complainant",
+                (ask("How were the accounts tied to one another?"), ask("Which other explanations did you test, and how?")),
+            ),
+            cases.Seat(
+                Organisation.objects.get(name=respondent).pk,
+                "respondent",
+                (
+                    ask("Which of your accounts queried these models between 1 May and 30 June 2026?"),
+                    ask("What was done with the outputs?"),
+                    ask("Which authorisation do you rely on, if any?"),
+                ),
+            ),
+        ],
+    )
+
+
+def admitted(by: User, officer: User, number: int, *, respondent: str, title: str, named: bool = True) -> Filing:
+    """An allegation with its evidence, acknowledged and admitted."""
+    item = give_evidence(by, f"Gateway log: {title}")
+    filing = file_it("allegation", by, allegation_content(number, item, respondent=respondent, named=named))
+    filings.acknowledge(filing.pk, by=officer)
+    return filings.admit(filing.pk, by=officer)
+
+
+def answer_all(notice: Notice, by: User, *, attach: str = "") -> None:
+    """Answer every question of a notice and hand the answers in."""
+    item = give_evidence(by, attach) if attach else None
+    for question in notice.questions.all():
+        last = question.number == notice.questions.count()
+        if last and item is None:
+            notices.save_answer(
+                question.pk,
+                by=by,
+                how="not_held",
+                where_held="With our former cloud provider.",
+                why_not_held="Their retention period is over.",
+                revision=0,
+            )
+        else:
+            notices.save_answer(
+                question.pk,
+                by=by,
+                how="answer",
+                text="We have looked through the records of the period and set out what we found in the attached log.",
+                evidence=[item.reference] if item else [],
+                revision=0,
+            )
+    notices.answer(notice.pk, by=by, received_at=now())
+
+
+def notice_to(case: Case, company: str) -> Notice:
+    """The company's notice to produce evidence in this round."""
+    return case.notices.get(party__organisation__name=company, kind="evidence", round=case.round)
+
+
+# --- The chapters -------------------------------------------------------------------------------------------------------
+
+Cast = dict[str, User]
+
+
+def _resolved(story: Story, people: Cast) -> None:
+    """Accepted disclosures, and a case that was decided and published."""
+    with story.day(66, 9, 30):
+        first = file_it("disclosure", people["Isobel Grant"], disclosure_content(1))
+    with story.day(64):
+        filings.accept(first.pk, by=people["Priya Raman"])
+    with story.day(62):
+        filing = admitted(
+            people["Olivia Marsh"],
+            people["Priya Raman"],
+            1,
+            respondent=HARRIER,
+            title="Heron templates asked once each",
+        )
+    with story.day(61):
+        case = open_from(filing, people["Priya Raman"], "Collection of Heron outputs for training", HARRIER)
+        cases.assign(
+            case.pk,
+            by=people["Priya Raman"],
+            officer_id=people["Priya Raman"].pk,
+            deputy_id=people["Tomasz Zielinski"].pk,
+        )
+    with story.day(54):
+        answer_all(notice_to(case, NORTHWIND), people["Olivia Marsh"], attach="How the accounts were tied together")
+    with story.day(52):
+        answer_all(notice_to(case, HARRIER), people["Isobel Grant"], attach="Inventory of collected outputs")
+        cases.add_note(case.pk, by=people["Priya Raman"], text="Both accounts of the volume agree within one per cent.")
+    with story.day(50):
+        cases.propose(
+            case.pk,
+            by=people["Priya Raman"],
+            outcome="undertakings",
+            reasons="The respondent has sealed the data set and undertakes to retrain without it.",
+        )
+    with story.day(49, 15):
+        cases.resolve(
+            case.pk,
+            by=people["Margaret Ashworth"],
+            outcome="undertakings",
+            reasons="The respondent seals the data set, retrains without it and reports within ninety days.",
+        )
+        cases.publish(
+            case.pk,
+            by=people["Margaret Ashworth"],
+            title="Undertakings on the training use of collected outputs",
+            summary="A company that had collected the outputs of another’s models gave undertakings. The case is resolved.",
+        )
+
+
+def _referred(story: Story, people: Cast) -> Case:
+    """A case in which one side is silent: it goes to the authority by itself."""
+    with story.day(40):
+        filing = admitted(
+            people["Olivia Marsh"], people["Tomasz Zielinski"], 2, respondent=TARN, title="Egret crawler, May to June"
+        )
+    with story.day(39, 14):
+        case = open_from(filing, people["Tomasz Zielinski"], "Scraping of the Egret documentation", TARN)
+        cases.write_brief(
+            case.pk,
+            by=people["Tomasz Zielinski"],
+            head="summary",
+            text="A crawler that ignored opt-outs copied the whole of the Egret documentation within six weeks.",
+            number=0,
+        )
+        cases.write_brief(
+            case.pk,
+            by=people["Tomasz Zielinski"],
+            head="theory_of_harm",
+            text="A rival saves the cost of writing and testing the documentation and enters with a copy.",
+            number=0,
+        )
+    with story.day(30):
+        answer_all(notice_to(case, NORTHWIND), people["Olivia Marsh"], attach="Crawler requests by day")
+    return case
+
+
+def _alleged(story: Story, people: Cast) -> Filing:
+    """The allegation behind the case that anybody can watch."""
+    with story.day(20):
+        return admitted(
+            people["Edward Fenn"], people["Priya Raman"], 3, respondent=HARRIER, title="Tern speech models, one card"
+        )
+
+
+def _acknowledged_and_opened(story: Story, people: Cast, referred: Case, filing: Filing) -> Case:
+    with story.day(18, 9):
+        referrals.acknowledge(referred.referrals.get().pk, by=people["Callum Reid"])
+    with story.day(18, 11):
+        case = open_from(filing, people["Priya Raman"], WATCHED, HARRIER)
+        cases.assign(
+            case.pk,
+            by=people["Priya Raman"],
+            officer_id=people["Priya Raman"].pk,
+            deputy_id=people["Tomasz Zielinski"].pk,
+        )
+        cases.write_brief(
+            case.pk,
+            by=people["Priya Raman"],
+            head="summary",
+            text="Accounts paid for by one card queried the Tern speech models in bulk for six weeks.",
+            number=0,
+        )
+    return case
+
+
+def _late_answer(story: Story, people: Cast, referred: Case) -> None:
+    """Late, and taken all the same: it is added to the referral. An exhibit is disclosed to the other side."""
+    with story.day(16, 12):
+        answer_all(notice_to(referred, TARN), people["Fiona Tarn"])
+        exhibit = referred.exhibits.order_by("number").first()
+        if exhibit is not None:
+            respondent = referred.parties.get(role="respondent")
+            exhibits.disclose(exhibit.pk, by=people["Tomasz Zielinski"], party_id=respondent.pk)
+
+
+def _running(story: Story, people: Cast, watched_case: Case) -> None:
+    """A case in the middle of its fourteen days, with a complainant who has not agreed to be named."""
+    with story.day(14):
+        filing = admitted(
+            people["Edward Fenn"],
+            people["Priya Raman"],
+            4,
+            respondent=HARRIER,
+            title="Parameter probing of heron-2",
+            named=False,
+        )
+    with story.day(12):
+        answer_all(notice_to(watched_case, NORTHWIND), people["Olivia Marsh"], attach="Card and account table, hashed")
+    with story.day(9):
+        case = open_from(filing, people["Priya Raman"], "Probing of the parameters of heron-2", HARRIER)
+        cases.assign(
+            case.pk,
+            by=people["Margaret Ashworth"],
+            officer_id=people["Tomasz Zielinski"].pk,
+            deputy_id=people["Priya Raman"].pk,
+        )
+    with story.day(5, 14):
+        extensions.request_extension(
+            notice_to(watched_case, HARRIER).pk,
+            by=people["Isobel Grant"],
+            until_day=local_date(now()) + timedelta(days=21),
+            reasons="Our former provider holds part of the records and has promised them within two weeks.",
+            received_at=now(),
+        )
+
+
+def _waiting(story: Story, people: Cast) -> None:
+    """What lies on the desks this morning."""
+    with story.day(3, 9):
+        first = file_it("disclosure", people["Isobel Grant"], disclosure_content(2))
+        filings.return_(
+            first.pk,
+            by=people["Priya Raman"],
+            reasons={"volume": "The number of accounts does not agree with the hashes that are listed."},
+        )
+    with story.day(2, 10):
+        later = {
+            "precision": "not_known",
+            "why": "The provider’s invoices are on their way.",
+            "known_by": (local_date(now()) + timedelta(days=21)).isoformat(),
+        }
+        file_it("disclosure", people["Fiona Tarn"], disclosure_content(3, requests=later))
+    with story.day(2, 15):
+        item = give_evidence(people["Olivia Marsh"], "Logs of the reseller accounts", public=False)
+        file_it("allegation", people["Olivia Marsh"], allegation_content(5, item, respondent="Unknown"))
+    with story.day(1, 11):
+        filings.start("disclosure", by=people["Olivia Marsh"])
+        filings.start("disclosure", by=people["Dylan Pell"])
+

@@ -1,0 +1,57 @@
+"""Addresses of disclosures, allegations and receipts."""
+
+from django.urls import path, register_converter
+
+from disclosures.views import filing, lists, receipts, review, sections
+
+
+class FilingReference:
+    """D-2026-000123 or A-2026-000123: what cannot be a reference never reaches the database."""
+
+    regex = "[AD]-[0-9]{4}-[0-9]{6,12}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class VersionNumber:
+    """A number that the column can hold."""
+
+    regex = "[1-9][0-9]{0,3}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+register_converter(FilingReference, "filing")
+register_converter(VersionNumber, "version")
+
+urlpatterns = [
+    path("disclosures/", lists.disclosures, name="disclosures"),
+    path("disclosures/new/", lists.disclosure_new, name="disclosure_new"),
+    path("allegations/", lists.allegations, name="allegations"),
+    path("allegations/new/", lists.allegation_new, name="allegation_new"),
+    path("review/", lists.review_queue, name="review_queue"),
+    path("filings/<filing:reference>/", filing.filing, name="filing"),
+    path("filings/<filing:reference>/sections/<slug:key>/", sections.section, name="filing_section"),
+    path("filings/<filing:reference>/check/", sections.check, name="filing_check"),
+    path("filings/<filing:reference>/receipt/", receipts.receipt, name="filing_receipt"),
+    path("filings/<filing:reference>/receipt.pdf", receipts.receipt_pdf, name="filing_receipt_pdf"),
+    path("filings/<filing:reference>/versions/<version:number>/", filing.version, name="filing_version"),
+    path("filings/<filing:reference>/discard/", filing.discard, name="filing_discard"),
+    path("filings/<filing:reference>/withdraw/", filing.withdraw, name="filing_withdraw"),
+    path("filings/<filing:reference>/amend/", filing.amend, name="filing_amend"),
+    path("filings/<filing:reference>/accept/", review.accept, name="filing_accept"),
+    path("filings/<filing:reference>/return/", review.return_, name="filing_return"),
+    path("filings/<filing:reference>/acknowledge/", review.acknowledge, name="filing_acknowledge"),
+    path("filings/<filing:reference>/admit/", review.admit, name="filing_admit"),
+    path("filings/<filing:reference>/want-more/", review.want_more, name="filing_want_more"),
+    path("filings/<filing:reference>/reject/", review.reject, name="filing_reject"),
+    path("receipts/", receipts.verify_receipt, name="verify_receipt"),
+]

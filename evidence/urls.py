@@ -1,0 +1,32 @@
+"""Addresses of evidence."""
+
+from django.urls import path, register_converter
+
+from evidence import views
+
+
+class Reference:
+    """E-2026-000123; anything else is nobody's reference and reaches no query."""
+
+    regex = "E-[0-9]{4}-[0-9]{6,12}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(Reference, "evidence_reference")
+
+urlpatterns = [
+    path("evidence/", views.evidence, name="evidence"),
+    path("evidence/new/", views.evidence_new, name="evidence_new"),
+    path("evidence/<evidence_reference:reference>/", views.evidence_item, name="evidence_item"),
+    path("evidence/<evidence_reference:reference>/remove/", views.evidence_remove, name="evidence_remove"),
+    path(
+        "evidence/<evidence_reference:reference>/download/<str:version>/",
+        views.evidence_download,
+        name="evidence_download",
+    ),
+]

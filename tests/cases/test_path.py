@@ -1,0 +1,35 @@
+"""The main path through the actions: from an allegation to the authority's queue and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cases import tasks
+from cases.models import Case, Referral
+from config import story
+from ledger.models import Event
+from ledger.time import standing_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_story_is_told_and_the_watched_case_is_referred_by_itself() -> None:
+    start = datetime(2026, 11, 23, 18, 45, tzinfo=UTC)
+    with standing_at(start):
+        story.tell(start)
+        reference, refers_at = story.watched()
+        assert refers_at == start + story.WATCH_FOR
+        assert not Referral.objects.filter(case__reference=reference).exists()
+    with standing_at(refers_at - timedelta(seconds=1)):
+        assert tasks.run_all()["referrals"].acted == 0
+    with standing_at(refers_at + timedelta(seconds=5)):
+        assert tasks.run_all()["referrals"].acted == 1
+        assert tasks.run_all()["referrals"].acted == 0
+    case = Case.objects.get(reference=reference)
+    assert case.state == "referred"
+    referral = case.referrals.get()
+    assert referral.referred_at == refers_at
+    event = Event.objects.get(verb="case.referred", object_id=case.pk)
+    assert event.at == refers_at
+    assert event.detected_at == refers_at + timedelta(seconds=5)
