@@ -3,6 +3,7 @@
 #   make demo      the whole site with a story to look at: http://localhost:8000 (PORT, CANDOUR_HOME)
 #   make test      every test; ARGS="-k clock" for some
 #   make check     style, types, layers, templates, migrations, deployment settings
+#   make format    puts right what check would complain of and a program can mend
 #   make bench     figures side by side; make soak: the long fault runs
 #   make lock      requirements/*.txt from requirements/*.in
 
@@ -19,7 +20,7 @@ export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
 PIP_INSTALL := -m pip --disable-pip-version-check install -qq --require-hashes
 
-.PHONY: install demo test check style types layers templates migrations deployment bench soak lock browser
+.PHONY: install demo test check format style types layers templates migrations deployment bench soak lock browser
 .DELETE_ON_ERROR:
 
 install: .venv/.installed static/vendor/.copied
@@ -93,13 +94,18 @@ layers: .venv-dev/.installed
 	@.venv-dev/bin/lint-imports --no-logo
 
 templates: .venv-dev/.installed
-	@find templates */templates -name '*.html' 2>/dev/null | xargs .venv-dev/bin/djade --check --target-version 5.2
+	@find templates -name '*.html' | xargs .venv-dev/bin/djade --check --target-version 5.2
 
 migrations: .venv-dev/.installed
 	@CANDOUR_HOME=var/check $(DEV) manage.py makemigrations --check --dry-run
 
 deployment: .venv-dev/.installed
 	@$(PRODUCTION) $(DEV) -W error::DeprecationWarning manage.py check --deploy --fail-level WARNING
+
+format: .venv-dev/.installed
+	@$(DEV) -m ruff check --fix -q . || true
+	@$(DEV) -m ruff format -q .
+	@find templates -name '*.html' | xargs .venv-dev/bin/djade --target-version 5.2 || true
 
 # --- Requirements -----------------------------------------------------------------------------------------------------
 # The index is the one pip is set to use; its address is not written down.

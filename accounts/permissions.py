@@ -56,11 +56,12 @@ def check(by: Any, rule: Rule, obj: Any = None) -> None:
 
 
 def allowed(by: Any, rules: Rules, obj: Any) -> list[str]:
-    """The verbs of `rules` that `by` may use on `obj` as it stands; `obj` is already known to be visible."""
+    """The verbs of `rules` that `by` may use on `obj` as it stands (None: on nothing in particular); it is known to be visible."""
     return [
         verb
         for verb, rule in rules.items()
-        if _forbids(by, rule, obj) is None and (rule.from_states is None or obj.state in rule.from_states)
+        if _forbids(by, rule, obj) is None
+        and (rule.from_states is None or (obj is not None and obj.state in rule.from_states))
     ]
 
 

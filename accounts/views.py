@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts import actions
 from accounts.forms import (
@@ -33,14 +33,14 @@ from web.forms import Form
 from web.pages import form_page, sent
 
 # Each request sends a letter to an address that somebody typed.
-REGISTER_RATES = {"register": "20/h/ip"}
+REGISTER_RATES = {"ask_for_account": "20/h/ip"}
 PAGE = 50
 
 
 # --- A company asks for an account ---------------------------------------------------------------------------------
 def register(request: HttpRequest) -> HttpResponse:
     """The form by which a company asks for an account."""
-    limited = consume_or_429(request, app="accounts", action="register", config=REGISTER_RATES)
+    limited = consume_or_429(request, action="ask_for_account", config=REGISTER_RATES)
     if limited is not None:
         return limited
     form = RegisterForm(**sent(request))
@@ -57,6 +57,7 @@ def register(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_safe
 def register_done(request: HttpRequest) -> HttpResponse:
     """What happens next; the same whether or not the address was known."""
     return render(request, "accounts/register_done.html")
@@ -64,6 +65,7 @@ def register_done(request: HttpRequest) -> HttpResponse:
 
 # --- One's own organisation ----------------------------------------------------------------------------------------
 @login_required
+@require_safe
 def organisation(request: HttpRequest) -> HttpResponse:
     """One's own organisation: how it stands, its contacts, people and open invitations."""
     return render(request, "accounts/organisation.html", _organisation_page(request, request.user.organisation))
@@ -197,6 +199,7 @@ def _person(request: HttpRequest, pk: int) -> User:
 
 # --- The ministry looks after organisations ------------------------------------------------------------------------
 @login_required
+@require_safe
 def organisations(request: HttpRequest) -> HttpResponse:
     """Who waits for verification, oldest first; then everybody, by name."""
     check(request.user, RULES["list"])
@@ -237,6 +240,7 @@ def organisation_new(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@require_safe
 def organisation_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One organisation as the ministry sees it."""
     found = get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
@@ -273,6 +277,7 @@ def organisation_refuse(request: HttpRequest, pk: int) -> HttpResponse:
 
 # --- One's own account ---------------------------------------------------------------------------------------------
 @login_required
+@require_safe
 def account(request: HttpRequest) -> HttpResponse:
     """Your account: who you are here, how you sign in, when you are away."""
     return _account_page(request, AwayForm(initial={"until": request.user.away_until}))

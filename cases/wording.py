@@ -14,7 +14,7 @@ _SENTENCES = {
     "case.opened": "Case opened",
     "case.assigned": "Team changed",
     "case.conflict_declared": "An official declared a conflict of interest",
-    "case.reminded": "Team reminded: {days} day(s) left",
+    "case.reminded": "Team reminded: {days} left",
     "case.referred": "Referred to the competition authority",
     "case.reopened": "Case opened again, round {round}",
     "case.resolved": "Case resolved",
@@ -32,7 +32,7 @@ _SENTENCES = {
     "notice.miss_corrected": "{reference}: had been answered in time, the miss was corrected",
     "notice.waived": "{reference}: no longer required",
     "notice.extended": "{reference}: last day moved to {until}",
-    "notice.reminded": "{reference}: reminder sent, {days} day(s) left",
+    "notice.reminded": "{reference}: reminder sent, {days} left",
     "answer.saved": "Draft answer saved",
     "response.read": "Answer opened by the team",
     "extension.requested": "{notice}: more time asked for, until {until}",
@@ -57,6 +57,8 @@ def sentence(event: Any) -> str:
     if template is None:
         return str(event.verb).replace(".", ": ").replace("_", " ")
     details = {name: _said(value) for name, value in event.details.items()}
+    if "days" in details:
+        details["days"] = "1 day" if details["days"] == "1" else f"{details['days']} days"
     if "number" in details and event.verb.startswith("exhibit."):
         details["number"] = f"{int(details['number']):03d}"
     text = template.format_map(_Blank({"reference": event.reference, **details}))

@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "web.middleware.problems",
 ]
 
-ROOT_URLCONF = env.str("TMP_URLCONF", default="config.urls")
+ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

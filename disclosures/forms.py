@@ -177,7 +177,7 @@ class SectionForm(Form):
             name = self.copies[name].get(self.cleaned_data.get(self._condition(name), ""), "")
         value = self.cleaned_data.get(name)
         if field.kind == "yesno":
-            return {"yes": True, "no": False}.get(value)
+            return value == "yes" if value else None
         if isinstance(value, list):
             return list(dict.fromkeys(value))
         return value.isoformat() if isinstance(value, date) else value
@@ -259,8 +259,9 @@ def _opened_by(field: Field, shown: Mapping[str, Field]) -> list[str]:
     rule = field.required
     if not isinstance(rule, When) or rule.field not in shown:
         return []
-    answers = {True: "yes", False: "no"} if shown[rule.field].kind == "yesno" else dict(shown[rule.field].choices)
-    return [answers[a] if isinstance(a, bool) else str(a) for a in answers if a in rule.values]
+    if shown[rule.field].kind == "yesno":
+        return [text for answer, text in ((True, "yes"), (False, "no")) if answer in rule.values]
+    return [answer for answer, _ in shown[rule.field].choices if answer in rule.values]
 
 
 def _on_the_page(section: Section, elsewhere: Content) -> tuple[Field, ...]:

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.permissions import allowed, check
 from evidence import actions
@@ -41,6 +41,7 @@ _HAPPENED = {
 
 
 @login_required
+@require_safe
 def evidence(request: HttpRequest) -> HttpResponse:
     """What one's own organisation has added."""
     check(request.user, RULES["list"])
@@ -77,6 +78,7 @@ def _next(request: HttpRequest) -> str:
 
 
 @login_required
+@require_safe
 def evidence_item(request: HttpRequest, reference: str) -> HttpResponse:
     """What the reader may know of one item: all of it, or of its non-confidential version only."""
     item = _find(request, reference)

@@ -61,6 +61,7 @@ def own_folder(worker: str) -> None:
     """A CANDOUR_HOME for each test process: no test sees the files of another's."""
     home = Path(os.environ["CANDOUR_TEST_SERVER"]) / worker
     embedded.prepare_home(home)
+    (home / "static").mkdir(exist_ok=True)  # where collectstatic would have put files: WhiteNoise warns without it
     os.environ["CANDOUR_HOME"] = str(home)
 
 

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from accounts.permissions import allowed, check
 from cases.actions.calendar import override_day, record_outage
@@ -18,6 +19,7 @@ from web.pages import form_page, sent
 
 
 @login_required
+@require_safe
 def calendar(request: HttpRequest) -> HttpResponse:
     """Days that staff changed, outages, and the rule by which periods are counted."""
     if request.user.role not in {"caseworker", "supervisor", "auditor", "operator"}:
@@ -62,12 +64,14 @@ def calendar_outage(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_safe
 def decisions(request: HttpRequest) -> HttpResponse:
     """Published decisions, for everybody."""
     published = Publication.objects.visible_to(request.user).select_related("decision").order_by("-at")[:200]
     return render(request, "cases/decisions.html", {"publications": published})
 
 
+@require_safe
 def decision(request: HttpRequest, pk: int) -> HttpResponse:
     """One published decision, for everybody."""
     found = get_object_or_404(Publication.objects.visible_to(request.user).select_related("decision"), pk=pk)

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from accounts.models import Organisation
 from accounts.permissions import allowed, check
@@ -29,7 +30,7 @@ from cases.forms import (
     ReasonForm,
 )
 from cases.models import Adjustment, Case, Exhibit, ExtensionRequest, ServiceDoubt
-from cases.rules import CASE_RULES
+from cases.rules import CASE_RULES, EXHIBIT_RULES
 from cases.wording import outlook, timeline
 from disclosures.models import Filing
 from ledger.models import Event
@@ -60,6 +61,7 @@ def looks(case: Case) -> dict[str, Any]:
 
 
 @login_required
+@require_safe
 def case(request: HttpRequest, reference: str, tab: str = "summary") -> HttpResponse:
     """The case: for the ministry tab by tab, for a party its own side of it."""
     found = find(request, reference)
@@ -381,6 +383,7 @@ def exhibit_disclose(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def exhibit_comment(request: HttpRequest, pk: int) -> HttpResponse:
     exhibit = _exhibit(request, pk)
+    check(request.user, EXHIBIT_RULES["comment"], exhibit)
     return form_page(
         request,
         CommentForm(**sent(request)),

@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.permissions import allowed, check
 from cases.actions import extensions, notices, service
@@ -33,6 +33,7 @@ def find(request: HttpRequest, reference: str) -> Notice:
 
 
 @login_required
+@require_safe
 def notice(request: HttpRequest, reference: str) -> HttpResponse:
     """A notice: its terms, its questions, its clock with the explanation, what was sent and answered."""
     found = find(request, reference)
@@ -271,6 +272,7 @@ def notice_service(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
+@require_safe
 def service_proof(request: HttpRequest, pk: int) -> HttpResponse:
     """The copy of a proof of service, for the ministry, as an attachment only."""
     served = get_object_or_404(Service.objects.select_related("notice"), pk=pk)

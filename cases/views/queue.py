@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from cases.models import Case
@@ -78,6 +79,7 @@ def page_of(cases: QuerySet[Case], after: str, *, ended: bool) -> tuple[list[Cas
 
 
 @login_required
+@require_safe
 def cases(request: HttpRequest) -> HttpResponse:
     """The ministry's queue; a company's list of the cases it is a party to."""
     user = request.user

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.permissions import allowed, check
 from cases.actions import referrals as act
@@ -38,6 +38,7 @@ def find(request: HttpRequest, reference: str) -> Referral:
 
 
 @login_required
+@require_safe
 def referrals(request: HttpRequest) -> HttpResponse:
     """The queue: what waits to be acknowledged first, oldest first."""
     if request.user.role not in {"authority_officer", "caseworker", "supervisor"}:
@@ -51,6 +52,7 @@ def referrals(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@require_safe
 def referral(request: HttpRequest, reference: str) -> HttpResponse:
     """A referral as it was sent: reasons, brief, chronology, parties, exhibits, and what came after."""
     found = find(request, reference)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from cases.actions.referrals import overdue_by_more_than
 from ledger.models import PutOff, SweepRun
@@ -60,6 +61,7 @@ def _measure() -> Health:
     return Health(not wrong, facts, wrong)
 
 
+@require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """200 when all is well, 503 when not, with what was measured."""
     found = measure()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from config.views import authority, company, ministry, oversight
@@ -23,6 +24,7 @@ PAGES: dict[str, Callable[[User], list[Block]]] = {
 }
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The start page for the public; for whoever is signed in, what waits for them."""
     if not isinstance(request.user, User):

@@ -105,7 +105,8 @@ def _requests(user: User, *, overdue: bool = False) -> Block:
 def _unread(user: User) -> Block:
     team = Q(notice__case__officer=user) | Q(notice__case__deputy=user)
     answers = (
-        Response.objects.filter(team, _seen_cases(user, "notice__case"), readings__isnull=True)
+        Response.objects.filter(team, _seen_cases(user, "notice__case"), readings=None)
+        .filter(notice__case__state__in=["open", "referred"])
         .select_related("notice__case", "notice__party__organisation")
         .order_by("received_at")
     )

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from cases.models import Publication
@@ -72,6 +73,7 @@ def partner(user: User) -> list[Block]:
 
 
 @login_required
+@require_safe
 def events(request: HttpRequest) -> HttpResponse:
     """The auditor's list of events, newest first; never the content that they name."""
     user = request.user

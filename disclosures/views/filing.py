@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -19,6 +19,7 @@ from disclosures.models import Filing, FilingReview, FilingVersion
 from disclosures.rules import RULES
 from disclosures.views.answers import answered, changed_answers, reasons_of
 from disclosures.views.page import (
+    Request,
     evidence_titles,
     find,
     find_for,
@@ -49,7 +50,7 @@ _READY_FOR_A_CASE = {"disclosure": "accepted", "allegation": "admitted"}
 
 @login_required
 @require_safe
-def filing(request: HttpRequest, reference: str) -> HttpResponse:
+def filing(request: Request, reference: str) -> HttpResponse:
     """The task list for the filer who can still write in it; for everybody else what was declared."""
     found = find(request, reference)
     verbs = allowed(request.user, RULES[found.kind], found)
@@ -62,7 +63,7 @@ def filing(request: HttpRequest, reference: str) -> HttpResponse:
     return render(request, "disclosures/filing.html", page)
 
 
-def _declared(request: HttpRequest, version: FilingVersion) -> dict[str, Any]:
+def _declared(request: Request, version: FilingVersion) -> dict[str, Any]:
     found, content = version.filing, version.content
     titles = evidence_titles(request.user, found, content)
     return {
@@ -73,7 +74,7 @@ def _declared(request: HttpRequest, version: FilingVersion) -> dict[str, Any]:
     }
 
 
-def _standing(request: HttpRequest, found: Filing, verbs: list[str]) -> dict[str, Any]:
+def _standing(request: Request, found: Filing, verbs: list[str]) -> dict[str, Any]:
     """State, next step, history, follow-ups, relations and buttons: what is between the filer and the ministry."""
     user, follow_ups = request.user, _follow_ups(found)
     owed = any(item["done_at"] is None for item in follow_ups)
@@ -107,7 +108,7 @@ def _follow_ups(found: Filing) -> list[dict[str, Any]]:
     ]
 
 
-def _history(request: HttpRequest, found: Filing) -> list[dict[str, Any]]:
+def _history(request: Request, found: Filing) -> list[dict[str, Any]]:
     """Versions and reviews, newest first, as the timeline shows them."""
     items = [
         {
@@ -172,7 +173,7 @@ def _status(content: dict[str, Any], incomplete: bool, returned: bool) -> tuple[
 
 @login_required
 @require_safe
-def version(request: HttpRequest, reference: str, number: int) -> HttpResponse:
+def version(request: Request, reference: str, number: int) -> HttpResponse:
     """A declared version as it was declared, and what it changed."""
     found = seen_version(request, find(request, reference), number)
     page = _declared(request, found) | {"back": reverse("filing", args=[reference])}
@@ -187,7 +188,7 @@ def version(request: HttpRequest, reference: str, number: int) -> HttpResponse:
 
 
 @login_required
-def discard(request: HttpRequest, reference: str) -> HttpResponse:
+def discard(request: Request, reference: str) -> HttpResponse:
     found = find_for(request, reference, "discard")
     return form_page(
         request,
@@ -204,7 +205,7 @@ def discard(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
+def withdraw(request: Request, reference: str) -> HttpResponse:
     found = find_for(request, reference, "withdraw")
     return form_page(
         request,
@@ -221,7 +222,7 @@ def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def amend(request: HttpRequest, reference: str) -> HttpResponse:
+def amend(request: Request, reference: str) -> HttpResponse:
     """Begin an amendment and go to its task list."""
     amendment = act.amend(find(request, reference).pk, by=request.user)
     messages.success(

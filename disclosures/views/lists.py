@@ -10,14 +10,14 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models import When as WhenIn
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from disclosures import actions as act
 from disclosures.models import Filing, FilingVersion
 from disclosures.rules import COMPANY
-from disclosures.views.page import next_step, state_of
+from disclosures.views.page import Request, next_step, state_of
 from ledger.time import local_date, now
 
 PAGE = 25
@@ -27,17 +27,17 @@ WAITING_STATES = ("submitted", "received", "acknowledged")
 
 @login_required
 @require_safe
-def disclosures(request: HttpRequest) -> HttpResponse:
+def disclosures(request: Request) -> HttpResponse:
     return _list(request, "disclosure")
 
 
 @login_required
 @require_safe
-def allegations(request: HttpRequest) -> HttpResponse:
+def allegations(request: Request) -> HttpResponse:
     return _list(request, "allegation")
 
 
-def _list(request: HttpRequest, kind: str) -> HttpResponse:
+def _list(request: Request, kind: str) -> HttpResponse:
     """A company's own filings, what it has to do first; for others the filings that they may see, newest first."""
     user = request.user
     if not (user.is_company or user.is_ministry or user.role == "authority_officer"):
@@ -53,12 +53,12 @@ def _list(request: HttpRequest, kind: str) -> HttpResponse:
     return render(request, "disclosures/list.html", context)
 
 
-def _page(request: HttpRequest, found: QuerySet[Filing]) -> Any:
+def _page(request: Request, found: QuerySet[Filing]) -> Any:
     due = Min("follow_ups__due_on", filter=Q(follow_ups__done_at__isnull=True))
     return Paginator(found.annotate(next_due=due)[:MOST], PAGE).get_page(request.GET.get("page"))
 
 
-def _rows(request: HttpRequest, page: Any) -> list[dict[str, Any]]:
+def _rows(request: Request, page: Any) -> list[dict[str, Any]]:
     today = local_date(now())
     return [
         {
@@ -74,21 +74,21 @@ def _rows(request: HttpRequest, page: Any) -> list[dict[str, Any]]:
 
 @login_required
 @require_POST
-def disclosure_new(request: HttpRequest) -> HttpResponse:
+def disclosure_new(request: Request) -> HttpResponse:
     """Begin a disclosure and go to its task list."""
     return redirect("filing", act.start("disclosure", by=request.user).reference)
 
 
 @login_required
 @require_POST
-def allegation_new(request: HttpRequest) -> HttpResponse:
+def allegation_new(request: Request) -> HttpResponse:
     """Begin an allegation and go to its task list."""
     return redirect("filing", act.start("allegation", by=request.user).reference)
 
 
 @login_required
 @require_safe
-def review_queue(request: HttpRequest) -> HttpResponse:
+def review_queue(request: Request) -> HttpResponse:
     """What waits for the ministry, oldest first; or all that it may see, newest first."""
     if not request.user.is_ministry:
         raise PermissionDenied("The ministry’s queue is for its caseworkers and supervisors.")
@@ -118,7 +118,7 @@ def _latest(answer: str) -> Subquery:
     return Subquery(versions.values(f"content__{answer}")[:1])
 
 
-def _one_of(request: HttpRequest, name: str, choices: dict[str, str]) -> str:
+def _one_of(request: Request, name: str, choices: dict[str, str]) -> str:
     value = request.GET.get(name, "")
     return value if value in choices else ""
 

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.permissions import check
 from disclosures.catalogue import SCHEMAS
 from disclosures.models import Filing, FilingVersion
@@ -51,13 +52,19 @@ _NEXT_TO_STAFF = {
 }
 
 
-def find(request: HttpRequest, reference: str) -> Filing:
+class Request(HttpRequest):
+    """A request behind `login_required`."""
+
+    user: User
+
+
+def find(request: Request, reference: str) -> Filing:
     """The filing of this reference, if it is for the reader to see; otherwise 404."""
     filings = Filing.objects.visible_to(request.user).select_related("organisation", "scheme", "amends")
     return get_object_or_404(filings, reference=reference)
 
 
-def find_for(request: HttpRequest, reference: str, verb: str) -> Filing:
+def find_for(request: Request, reference: str, verb: str) -> Filing:
     """`find`, for a page that leads to `verb`: who may not, or not now, is told before filling anything in."""
     filing = find(request, reference)
     rule = RULES[filing.kind].get(verb)
@@ -67,7 +74,7 @@ def find_for(request: HttpRequest, reference: str, verb: str) -> Filing:
     return filing
 
 
-def seen_version(request: HttpRequest, filing: Filing, number: int | None = None) -> FilingVersion:
+def seen_version(request: Request, filing: Filing, number: int | None = None) -> FilingVersion:
     """The version `number` of the filing, or the latest that the reader may see; 404 when there is none."""
     versions = FilingVersion.objects.visible_to(request.user).filter(filing=filing).select_related("declared_by")
     found = versions.order_by("-number") if number is None else versions.filter(number=number)

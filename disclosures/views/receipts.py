@@ -16,7 +16,7 @@ from disclosures.forms import ReceiptForm
 from disclosures.models import FilingVersion
 from disclosures.schema import follow_ups
 from disclosures.views.answers import answered
-from disclosures.views.page import evidence_titles, find, seen_version
+from disclosures.views.page import Request, evidence_titles, find, seen_version
 from web import pdf
 from web.templatetags.candour import when
 
@@ -35,7 +35,7 @@ _NEXT = {
 
 @login_required
 @require_safe
-def receipt(request: HttpRequest, reference: str) -> HttpResponse:
+def receipt(request: Request, reference: str) -> HttpResponse:
     """What was received, when, and its fingerprint."""
     version = seen_version(request, find(request, reference))
     page = {
@@ -59,7 +59,7 @@ def _proof(version: FilingVersion) -> str:
 
 @login_required
 @require_safe
-def receipt_pdf(request: HttpRequest, reference: str) -> HttpResponse:
+def receipt_pdf(request: Request, reference: str) -> HttpResponse:
     """The receipt with all answers, as a tagged PDF to keep."""
     version = seen_version(request, find(request, reference))
     titles = evidence_titles(request.user, version.filing, version.content)
@@ -70,7 +70,7 @@ def receipt_pdf(request: HttpRequest, reference: str) -> HttpResponse:
     )
 
 
-def _document(request: HttpRequest, version: FilingVersion, titles: dict[str, str]) -> dict[str, Any]:
+def _document(request: Request, version: FilingVersion, titles: dict[str, str]) -> dict[str, Any]:
     filing = version.filing
     filer = filing.organisation
     sections = [

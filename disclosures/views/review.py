@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 
 from disclosures import actions as act
@@ -14,12 +14,12 @@ from disclosures.catalogue import SCHEMAS
 from disclosures.forms import ReasonForm, SectionReasonsForm, StepForm, section_reasons_form
 from disclosures.models import Filing
 from disclosures.rules import RULES
-from disclosures.views.page import find_for
+from disclosures.views.page import Request, find_for
 from web.pages import form_page, sent
 
 
 def _step(
-    request: HttpRequest,
+    request: Request,
     filing: Filing,
     form: type[StepForm],
     do: Callable[[StepForm], Any],
@@ -35,7 +35,7 @@ def _step(
 
 
 @login_required
-def accept(request: HttpRequest, reference: str) -> HttpResponse:
+def accept(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "accept")
     intro = f"It goes on record as {filing.organisation} declared it, and the company is told."
     if filing.amends is not None:
@@ -52,18 +52,16 @@ def accept(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def return_(request: HttpRequest, reference: str) -> HttpResponse:
+def return_(request: Request, reference: str) -> HttpResponse:
     return _with_reasons(request, reference, "return_", act.return_, f"{reference} is returned to the company.")
 
 
 @login_required
-def want_more(request: HttpRequest, reference: str) -> HttpResponse:
+def want_more(request: Request, reference: str) -> HttpResponse:
     return _with_reasons(request, reference, "want_more", act.want_more, f"{reference}: the company is asked for more.")
 
 
-def _with_reasons(
-    request: HttpRequest, reference: str, verb: str, action: Callable[..., Any], done: str
-) -> HttpResponse:
+def _with_reasons(request: Request, reference: str, verb: str, action: Callable[..., Any], done: str) -> HttpResponse:
     filing = find_for(request, reference, verb)
 
     def do(form: StepForm) -> Any:
@@ -85,7 +83,7 @@ def _with_reasons(
 
 
 @login_required
-def acknowledge(request: HttpRequest, reference: str) -> HttpResponse:
+def acknowledge(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "acknowledge")
     return _step(
         request,
@@ -99,7 +97,7 @@ def acknowledge(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def admit(request: HttpRequest, reference: str) -> HttpResponse:
+def admit(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "admit")
     return _step(
         request,
@@ -113,7 +111,7 @@ def admit(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def reject(request: HttpRequest, reference: str) -> HttpResponse:
+def reject(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "reject")
     return _step(
         request,

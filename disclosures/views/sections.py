@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.forms import BaseForm
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -20,7 +20,7 @@ from disclosures.models import Filing, FilingReview, FilingSection, amended_vers
 from disclosures.rules import not_yet_verified
 from disclosures.schema import Section
 from disclosures.views.answers import Answer, answered, changed_answers, reasons_of
-from disclosures.views.page import evidence_titles, find_for
+from disclosures.views.page import Request, evidence_titles, find_for
 from evidence.models import EvidenceItem
 from ledger.time import now
 from web.controls import first_control_id
@@ -30,7 +30,7 @@ from web.problems import Conflict, Invalid
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def section(request: HttpRequest, reference: str, key: str) -> HttpResponse:
+def section(request: Request, reference: str, key: str) -> HttpResponse:
     """One section: what is saved of it, and saving it."""
     filing = find_for(request, reference, "save_section")
     try:
@@ -63,7 +63,7 @@ def section(request: HttpRequest, reference: str, key: str) -> HttpResponse:
     return _show(request, filing, description, form, status=400)
 
 
-def _form_of(request: HttpRequest, filing: Filing, description: Section) -> type[SectionForm]:
+def _form_of(request: Request, filing: Filing, description: Section) -> type[SectionForm]:
     own = EvidenceItem.objects.own(request.user).order_by("-pk").values_list("reference", "title")
     here = reverse("filing_section", args=[filing.reference, description.key])
     return section_form(
@@ -75,7 +75,7 @@ def _form_of(request: HttpRequest, filing: Filing, description: Section) -> type
 
 
 def _show(
-    request: HttpRequest, filing: Filing, description: Section, form: BaseForm, *, status: int = 200, **more: Any
+    request: Request, filing: Filing, description: Section, form: BaseForm, *, status: int = 200, **more: Any
 ) -> HttpResponse:
     review = _open_review(filing)
     keys = [s.key for s in SCHEMAS[filing.kind].sections]
@@ -97,7 +97,7 @@ def _open_review(filing: Filing) -> FilingReview | None:
 
 
 def _tell_both(
-    request: HttpRequest, filing: Filing, description: Section, form: SectionForm, theirs: FilingSection
+    request: Request, filing: Filing, description: Section, form: SectionForm, theirs: FilingSection
 ) -> HttpResponse:
     """Both answers side by side; the form keeps what was typed, and saving it again is a decision."""
     data: QueryDict = request.POST.copy()
@@ -109,10 +109,11 @@ def _tell_both(
     again = type(form)(data)
     again.is_valid()
     rows = [answer for answer in differing if answer.name in names]
-    return _show(request, filing, description, again, status=409, theirs=theirs, differing=rows)
+    who = f"Saved by {theirs.updated_by}"
+    return _show(request, filing, description, again, status=409, theirs=theirs, differing=rows, theirs_title=who)
 
 
-def _onwards(request: HttpRequest, filing: Filing, key: str, finished: bool) -> str:
+def _onwards(request: Request, filing: Filing, key: str, finished: bool) -> str:
     """Back to the answers if one came from there; else to the next section that needs work, or the task list."""
     tasks = reverse("filing", args=[filing.reference])
     if not finished:
@@ -129,7 +130,7 @@ def _onwards(request: HttpRequest, filing: Filing, key: str, finished: bool) -> 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def check(request: HttpRequest, reference: str) -> HttpResponse:
+def check(request: Request, reference: str) -> HttpResponse:
     """All answers with what is missing, and the declaration that hands the filing in."""
     filing = find_for(request, reference, "save_section")
     if request.method != "POST":
@@ -158,7 +159,7 @@ def check(request: HttpRequest, reference: str) -> HttpResponse:
     return _show_check(request, filing, form, status=400)
 
 
-def _show_check(request: HttpRequest, filing: Filing, form: DeclarationForm, *, status: int = 200) -> HttpResponse:
+def _show_check(request: Request, filing: Filing, form: DeclarationForm, *, status: int = 200) -> HttpResponse:
     schema, content, missing = SCHEMAS[filing.kind], act.declarable(filing), act.missing(filing)
     earlier = filing.versions.order_by("-number").first() or amended_version(filing)
     page = {
@@ -184,7 +185,7 @@ def _change(filing: Filing, key: str) -> str:
     return reverse("filing_section", args=[filing.reference, key]) + "?from=check"
 
 
-def _missing(request: HttpRequest, filing: Filing, key: str, found: dict[str, str]) -> dict[str, Any]:
+def _missing(request: Request, filing: Filing, key: str, found: dict[str, str]) -> dict[str, Any]:
     """What a section lacks, each with the address of the very control."""
     description = SCHEMAS[filing.kind].section(key)
     form = _form_of(request, filing, description)(initial=initial_of(description, filing.sections.get(key=key).content))

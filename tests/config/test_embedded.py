@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 from pgmq.base import PGMQConfig
+from psycopg.conninfo import make_conninfo
 
 from config import embedded
 from config.embedded.home import SOCKET_MAX_BYTES, socket_folder
@@ -156,12 +157,12 @@ def test_roles_reach_their_own_database_only(home: Path) -> None:
         allowed = {("owner", "candour"), ("app", "candour"), ("broker", "broker")}
         for user in ("owner", "app", "broker"):
             for database in ("candour", "broker", "postgres"):
-                reach = {"host": str(server.socket), "dbname": database, "user": user, "password": secret[user]}
+                reach = make_conninfo(host=str(server.socket), dbname=database, user=user, password=secret[user])
                 if (user, database) in allowed:
-                    psycopg.connect(**reach).close()
+                    psycopg.connect(reach).close()
                 else:
                     with pytest.raises(psycopg.OperationalError):
-                        psycopg.connect(**reach)
+                        psycopg.connect(reach)
 
 
 def test_broker_database_holds_pgmq_only(home: Path) -> None:

@@ -1,0 +1,173 @@
+"""What the access matrix is tried on: two rivals, a stranger, the ministry, the authority, and one of everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+
+from accounts.actions import invite, request_account
+from accounts.models import User
+from cases import tasks
+from cases.actions import case as cases
+from cases.actions import extensions, notices, service
+from cases.actions.exhibits import disclose
+from config import story
+from disclosures import actions as filings
+from ledger.time import now, standing_at
+from notifications.actions import invitation_token
+from notifications.models import Message
+from tests.cases.world import MONDAY, World, answer, notice_to, open_case, world
+
+DUE_OVER = MONDAY + timedelta(days=16)
+TODAY = MONDAY + timedelta(days=30)
+
+
+@dataclass
+class Everything:
+    """The people, and one object for every address."""
+
+    w: World
+    args: dict[str, list[Any]] = field(default_factory=dict)
+
+    def actors(self) -> dict[str, User | None]:
+        w = self.w
+        return {
+            "anonymous": None,
+            "owner": w.complainant,
+            "rival": w.respondent,
+            "stranger": w.stranger,
+            "caseworker": w.caseworker,
+            "supervisor": w.supervisor,
+            "authority": w.officer,
+            "auditor": w.auditor,
+        }
+
+
+def everything() -> Everything:
+    """One case that runs (C), one that was referred (R), one that was decided, and the owner's filings and evidence."""
+    w = world()
+    e = Everything(w)
+    referred = open_case(w)
+    with standing_at(MONDAY + timedelta(days=1)):
+        answer(referred, w.complainant, attach=True)
+    with standing_at(DUE_OVER):
+        tasks.run_all()
+    with standing_at(TODAY):
+        resolved = _resolved(w)
+        running = open_case(w, at=TODAY)
+        own = notice_to(running, w.complainant)
+        other = notice_to(running, w.respondent)
+        answer(running, w.respondent, attach=True)
+        letter = Message.objects.about(own).filter(template="notice_issued").first()
+        asked = extensions.request_extension(
+            own.pk, by=w.complainant, until_day=date(2026, 12, 1), reasons="Time", received_at=now()
+        )
+        exhibit = referred.exhibits.order_by("number").first()
+        assert exhibit is not None
+        assert letter is not None
+        disclose(exhibit.pk, by=w.caseworker, party_id=referred.parties.get(role="respondent").pk)
+        draft = filings.start("disclosure", by=w.complainant)
+        submitted = story.file_it("disclosure", w.complainant, {**story.disclosure_content(900), "filer_reference": "M-1"})
+        accepted = story.file_it("disclosure", w.complainant, {**story.disclosure_content(901), "filer_reference": "M-2"})
+        filings.accept(accepted.pk, by=w.caseworker)
+        allegation = running.source
+        item = story.give_evidence(w.complainant, "Loose item")
+        pending = request_account(
+            name="New Ltd",
+            company_number="1",
+            nation="wales",
+            address="x",
+            person="Nia",
+            email="nia@new.example",
+            second_name="B",
+            second_email="b@new.example",
+        )
+        contact = w.complainant.organisation.contacts.create(name="c", email="c@heron.example")
+        asked_in = invite(
+            w.complainant.organisation_id, by=w.complainant, email="x@heron.example", name="X", role="company_officer"
+        )
+        served = _served(w)
+        publication = cases.publish(resolved.pk, by=w.supervisor, title="Decided", summary="In short")
+    referral = referred.referrals.get()
+    assert allegation is not None
+    e.args = {
+        "case": [running.reference],
+        "case_new": [],
+        "case_tab": [running.reference, "notes"],
+        "case_brief": [running.reference, "markets"],
+        "exhibit_disclose": [exhibit.pk],
+        "exhibit_comment": [exhibit.pk],
+        "notice": [own.reference],
+        "notice_question": [own.reference, 1],
+        "response": [other.reference, 1],
+        "service_proof": [served],
+        "extension_grant": [asked.pk],
+        "extension_refuse": [asked.pk],
+        "referral": [referral.reference],
+        "decision": [publication.pk],
+        "filing": [allegation.reference],
+        "filing_section": [draft.reference, "who"],
+        "filing_check": [draft.reference],
+        "filing_discard": [draft.reference],
+        "filing_receipt": [submitted.reference],
+        "filing_receipt_pdf": [submitted.reference],
+        "filing_version": [submitted.reference, 1],
+        "filing_withdraw": [submitted.reference],
+        "filing_accept": [submitted.reference],
+        "filing_return": [submitted.reference],
+        "filing_amend": [accepted.reference],
+        "evidence_item": [item.reference],
+        "evidence_remove": [item.reference],
+        "evidence_download": [item.reference, "full"],
+        "organisation_detail": [pending.pk],
+        "organisation_verify": [pending.pk],
+        "organisation_refuse": [pending.pk],
+        "organisation_invite": [pending.pk],
+        "person_close": [w.complainant.pk],
+        "person_replace": [w.complainant.pk],
+        "contact_remove": [contact.pk],
+        "invitation_revoke": [asked_in.pk],
+        "invitation": [invitation_token(asked_in)],
+        "message_bounced": [letter.pk],
+        "demo_message": [letter.pk],
+        "demo_invitation": [asked_in.pk],
+        "account_reset_password_from_key": ["1", "set-password"],
+        "mfa_edit_webauthn": [1],
+        "mfa_remove_webauthn": [1],
+    }
+    return e
+
+
+def _resolved(w: World) -> Any:
+    seats = [cases.Seat(w.stranger.organisation_id, "respondent", (notices.Ask("Why?"),))]
+    case = cases.open_case(by=w.colleague, title="Own", subject="s", purpose="p", seats=seats)
+    return cases.resolve(case.pk, by=w.supervisor, outcome="settled", reasons="Settled")
+
+
+def _served(w: World) -> int:
+    """A notice that was served by other means, with a copy of the proof."""
+    User.objects.filter(pk=w.stranger.pk).update(is_active=False)
+    seats = [cases.Seat(w.stranger.organisation_id, "respondent", (notices.Ask("Why?"),))]
+    case = cases.open_case(by=w.colleague, title="Silent", subject="s", purpose="p", seats=seats)
+    notice = case.notices.get(kind="evidence")
+    service.record_service(
+        notice.pk,
+        by=w.colleague,
+        method="courier",
+        served_at=now(),
+        proof="Signed",
+        file=story.log_file("proof.csv", 2),
+    )
+    User.objects.filter(pk=w.stranger.pk).update(is_active=True)
+    return notice.services.get().pk
+
+
+def args_of(e: Everything, name: str) -> list[Any]:
+    """The arguments of an address: its own, or those of the noun that it begins with."""
+    if name in e.args:
+        return e.args[name]
+    return e.args.get(name.split("_")[0], [])
+
+

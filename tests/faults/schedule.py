@@ -1,0 +1,74 @@
+"""Making a race exact: pauses at the first statement that writes, when everybody has looked and nobody has written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Barrier, BrokenBarrierError, Event
+from typing import Any
+
+from django.db import connection
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+@contextmanager
+def _before(statement: tuple[str, ...], pause: Callable[[], None]) -> Iterator[None]:
+    done = False
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal done
+        if not done and sql.startswith(statement):
+            done = True
+            pause()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wrapper):
+        yield
+
+
+def pausing(do: Callable[[], Any], pause: Callable[[], None], *, before: str = "") -> Callable[[], Any]:
+    """`do`, held up once before the first statement that writes (or that begins with `before`)."""
+
+    def run() -> Any:
+        with _before((before,) if before else WRITES, pause):
+            return do()
+
+    return run
+
+
+def meeting(parties: int = 2, seconds: float = 0.7) -> Callable[[], None]:
+    """A pause until all have come to it; with locks on only one can, and goes on after `seconds`."""
+    barrier = Barrier(parties)
+
+    def pause() -> None:
+        try:
+            barrier.wait(seconds)
+        except BrokenBarrierError:
+            return
+
+    return pause
+
+
+class Order:
+    """A schedule for two: `first` looks, `second` does its whole work meanwhile if it can, then `first` writes."""
+
+    def __init__(self, seconds: float = 0.7) -> None:
+        self.looked, self.finished, self.seconds = Event(), Event(), seconds
+
+    def first(self, do: Callable[[], Any], *, before: str = "") -> Callable[[], Any]:
+        def pause() -> None:
+            self.looked.set()
+            self.finished.wait(self.seconds)
+
+        return pausing(do, pause, before=before)
+
+    def second(self, do: Callable[[], Any]) -> Callable[[], Any]:
+        def run() -> Any:
+            assert self.looked.wait(10), "The first never came to its write."
+            try:
+                return do()
+            finally:
+                self.finished.set()
+
+        return run

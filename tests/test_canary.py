@@ -1,0 +1,230 @@
+"""A canary in every confidential field of one company is never seen by its rival, nor by the authority too early."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from cases import tasks
+from cases.actions import case as cases
+from cases.actions import extensions, notices
+from cases.models import Case
+from config import story
+from disclosures.catalogue import DISCLOSURE, SCHEMAS
+from evidence import actions as evidence
+from ledger.models import Event
+from ledger.time import now, standing_at
+from notifications.letters import render
+from notifications.models import Message
+from tests.access_matrix import MATRIX
+from tests.cases.world import MONDAY, World, notice_to, open_case, world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Canaries:
+    """Unguessable words, each under the name of the field that it sits in."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        self.words[name] = f"canary{secrets.token_hex(16)}"
+        return self.words[name]
+
+    def seen_in(self, text: str) -> set[str]:
+        return {name for name, word in self.words.items() if word in text}
+
+
+def with_canaries(kind: str, content: dict[str, Any], canary: Canaries) -> dict[str, Any]:
+    """The content with a canary in every field that takes text, and one beside every estimated fact."""
+    changed = dict(content)
+    for section in SCHEMAS[kind].sections:
+        for field in section.fields:
+            if field.name not in content or field.name == "filer_reference":
+                continue
+            if field.kind in {"text", "long"}:
+                changed[field.name] = canary(f"{kind}.{field.name}")
+            if field.kind == "email":
+                changed[field.name] = f"{canary(f'{kind}.{field.name}')[:40]}@x.example"
+            if field.fact and isinstance(content[field.name], dict) and content[field.name]["precision"] == "estimated":
+                changed[field.name] = {**content[field.name], "how": canary(f"{kind}.{field.name}.how")}
+    return changed
+
+
+def item_with_canaries(by: User, canary: Canaries, prefix: str) -> Any:
+    fields = (
+        "title relevance source_system collected_by collection_method original_retained_where time_source sampling "
+        "pseudonymisation confidentiality_reason"
+    ).split()
+    file = story.log_file(f"{canary(f'{prefix}.file_name')}.csv", 5)
+    file.write(canary(f"{prefix}.content").encode())
+    file.seek(0)
+    return evidence.add(
+        by=by,
+        file=file,
+        public_file=story.log_file("public.csv", 2),
+        received_at=now(),
+        kind="access_log",
+        collected_on=date(2026, 9, 1),
+        personal_data=False,
+        collector_declares=True,
+        limb="commercial",
+        no_public_version_because="",
+        **{name: canary(f"{prefix}.{name}") for name in fields},
+    )
+
+
+def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
+    """Everything that the respondent says in confidence, and everything that the ministry says to itself."""
+    by = w.respondent
+    item = item_with_canaries(by, canary, "evidence")
+    story.file_it("disclosure", by, with_canaries("disclosure", story.disclosure_content(700), canary))
+    filing = story.filings.start("disclosure", by=by)
+    narrative = {"narrative": canary("draft.narrative")}
+    story.filings.save_section(
+        filing.pk, by=by, section=DISCLOSURE.sections[1].key, content=narrative, revision=0, finished=False
+    )
+    content = story.allegation_content(701, item, respondent="x")
+    story.file_it("allegation", by, with_canaries("allegation", content, canary))
+    notice = notice_to(case, by)
+    for question in notice.questions.all():
+        notices.save_answer(
+            question.pk,
+            by=by,
+            how="answer",
+            text=canary(f"answer.{question.number}"),
+            evidence=[item.reference],
+            revision=0,
+        )
+    extensions.request_extension(
+        notice.pk,
+        by=by,
+        until_day=date(2026, 11, 30),
+        reasons=canary("extension.reasons"),
+        received_at=now(),
+    )
+    request = notice.extension_requests.get()
+    extensions.refuse_extension(request.pk, by=w.caseworker, reasons=canary("extension.refusal"))
+    notices.answer(notice.pk, by=by, received_at=now())
+    cases.add_note(case.pk, by=w.caseworker, text=canary("ministry.note"))
+    cases.write_brief(case.pk, by=w.caseworker, head="summary", text=canary("ministry.brief"), number=0)
+    cases.propose(case.pk, by=w.caseworker, outcome="settled", reasons=canary("ministry.proposal"))
+
+
+_LINK = re.compile(r'(?:href|action)="(/[^"#?]*)')
+
+
+def everything_seen_by(user: User, guesses: list[str]) -> dict[str, str]:
+    """The body of every page that `user` can reach by links, of every guessed address, and of every message."""
+    client = Client(headers={"host": "localhost"})
+    client.force_login(user)
+    seen: dict[str, str] = {}
+    waiting = ["/", *guesses]
+    while waiting and len(seen) < 400:
+        url = waiting.pop(0)
+        if url in seen or url.startswith(("/static/", "/sign-out")):
+            continue
+        answer = client.get(url)
+        body = answer.getvalue().decode("utf-8", "replace")
+        seen[url] = body + str(answer.headers)
+        waiting += [link for link in _LINK.findall(body) if link not in seen]
+    for message in Message.objects.filter(address__iexact=user.email):
+        seen[f"message {message.pk}"] = " ".join(render(message.template, message.context, message.url))
+    for event in Event.objects.visible_to(user):
+        seen[f"event {event.pk}"] = str(event.details)
+    return seen
+
+
+def guesses() -> list[str]:
+    """Every address of every object there is, whoever it belongs to."""
+    from cases.models import Exhibit, Notice, Referral
+    from disclosures.models import Filing
+    from evidence.models import EvidenceItem
+
+    objects = {
+        "case": Case.objects.values_list("reference", flat=True),
+        "notice": Notice.objects.values_list("reference", flat=True),
+        "referral": Referral.objects.values_list("reference", flat=True),
+        "filing": Filing.objects.values_list("reference", flat=True),
+        "evidence": EvidenceItem.objects.values_list("reference", flat=True),
+        "exhibit": Exhibit.objects.values_list("pk", flat=True),
+    }
+    more = {
+        "case_tab": ["timeline", "notices", "exhibits", "notes", "brief"],
+        "case_brief": ["summary"],
+        "notice_question": [1, 2],
+        "response": [1],
+        "evidence_download": ["full", "non-confidential"],
+        "filing_section": [s.key for s in DISCLOSURE.sections],
+        "filing_version": [1],
+    }
+    found = []
+    for name in MATRIX:
+        noun = "notice" if name == "response" else name.split("_")[0]
+        for key in objects.get(noun, []):
+            for extra in more.get(name, [None]):
+                args = [key] if extra is None else [key, extra]
+                try:
+                    found.append(reverse(name, args=args))
+                except Exception:  # an address without arguments, such as a list
+                    break
+    return found
+
+
+@pytest.fixture
+def scene(settings: Any) -> Iterator[tuple[World, Case, Canaries]]:
+    settings.SECOND_FACTOR_REQUIRED = False
+    w, canary = world(), Canaries()
+    case = open_case(w)
+    with standing_at(MONDAY + timedelta(days=1)):
+        rival_secrets(w, case, canary)
+        yield w, case, canary
+
+
+def seen(user: User, canary: Canaries) -> set[str]:
+    return {
+        f"{name} at {url}"
+        for url, body in everything_seen_by(user, guesses()).items()
+        for name in canary.seen_in(body)
+    }
+
+
+def test_rival_stranger_and_authority_see_no_canary(scene: tuple[World, Case, Canaries]) -> None:
+    w, _, canary = scene
+    assert seen(w.complainant, canary) == set()
+    assert seen(w.stranger, canary) == set()
+    assert seen(w.officer, canary) == set()
+    assert seen(w.auditor, canary) == set()
+
+
+def test_owner_and_ministry_do_see_them(scene: tuple[World, Case, Canaries]) -> None:
+    """The control: the same search finds the canaries where they may be seen."""
+    w, _, canary = scene
+    own = {line.split(" at ")[0] for line in seen(w.respondent, canary)}
+    assert {name for name in canary.words if not name.startswith("ministry.")} - own == set()
+    assert not any(name.startswith("ministry.") for name in own)
+    staff = {line.split(" at ")[0] for line in seen(w.colleague, canary)}
+    assert set(canary.words) - staff == {"draft.narrative"}
+
+
+def test_authority_sees_what_was_referred_and_no_notes(scene: tuple[World, Case, Canaries]) -> None:
+    w, case, canary = scene
+    with standing_at(MONDAY + timedelta(days=20)):
+        tasks.run_all()
+        case.refresh_from_db()
+        assert case.state == "referred"
+        found = {line.split(" at ")[0] for line in seen(w.officer, canary)}
+        assert {"answer.1", "answer.2", "ministry.brief", "evidence.title", "evidence.content"} <= found
+        hidden = ("ministry.note", "ministry.proposal", "extension.", "disclosure.", "allegation.", "draft.")
+        assert not any(name.startswith(hidden) for name in found)
+        # And nothing of it reaches the other side by the referral.
+        assert seen(w.complainant, canary) == set()
