@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.http import HttpRequest
 
 from ledger.time import now
 
@@ -185,6 +186,12 @@ class User(AbstractBaseUser):
 
     def get_full_name(self) -> str:
         return self.name
+
+
+class SignedInRequest(HttpRequest):
+    """A request behind `login_required`: its user is somebody. For annotations only."""
+
+    user: User
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):

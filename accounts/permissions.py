@@ -32,6 +32,13 @@ class Rule:
     to_state: str | None = None
     unless: tuple[Unless, ...] = ()
 
+    @property
+    def after(self) -> str:
+        """The state after it, for the action that makes the change. Raises ValueError where nothing changes."""
+        if self.to_state is None:
+            raise ValueError(f"“{self.label}” changes no state.")
+        return self.to_state
+
 
 Rules = Mapping[str, Rule]
 
@@ -56,7 +63,7 @@ def check(by: Any, rule: Rule, obj: Any = None) -> None:
 
 
 def allowed(by: Any, rules: Rules, obj: Any) -> list[str]:
-    """The verbs of `rules` that `by` may use on `obj` as it stands (None: on nothing in particular); it is known to be visible."""
+    """The verbs of `rules` that `by` may use on `obj` (None: nothing in particular), which is known to be visible."""
     return [
         verb
         for verb, rule in rules.items()

@@ -26,7 +26,7 @@ from accounts.forms import (
     ReplaceForm,
     SearchForm,
 )
-from accounts.models import Contact, Invitation, Organisation, User
+from accounts.models import Contact, Invitation, Organisation, SignedInRequest, User
 from accounts.permissions import allowed, check
 from accounts.rules import INVITATION_RULES, ORGANISATION_RULES, PERSON_RULES, RULES
 from web.forms import Form
@@ -66,12 +66,12 @@ def register_done(request: HttpRequest) -> HttpResponse:
 # --- One's own organisation ----------------------------------------------------------------------------------------
 @login_required
 @require_safe
-def organisation(request: HttpRequest) -> HttpResponse:
+def organisation(request: SignedInRequest) -> HttpResponse:
     """One's own organisation: how it stands, its contacts, people and open invitations."""
     return render(request, "accounts/organisation.html", _organisation_page(request, request.user.organisation))
 
 
-def _organisation_page(request: HttpRequest, found: Organisation) -> dict[str, Any]:
+def _organisation_page(request: SignedInRequest, found: Organisation) -> dict[str, Any]:
     people = User.objects.visible_to(request.user).filter(organisation=found).order_by("-is_active", "name", "pk")
     invitations = Invitation.objects.visible_to(request.user).open().filter(organisation=found).order_by("pk")
     return {
@@ -85,7 +85,7 @@ def _organisation_page(request: HttpRequest, found: Organisation) -> dict[str, A
     }
 
 
-def _page_of(request: HttpRequest, found: Organisation) -> str:
+def _page_of(request: SignedInRequest, found: Organisation) -> str:
     """The page on which the reader meets this organisation."""
     if found.pk == request.user.organisation_id:
         return reverse("organisation")
@@ -93,7 +93,7 @@ def _page_of(request: HttpRequest, found: Organisation) -> str:
 
 
 @login_required
-def contact_new(request: HttpRequest) -> HttpResponse:
+def contact_new(request: SignedInRequest) -> HttpResponse:
     """Add a contact to one's own organisation."""
     check(request.user, RULES["add_contact"], request.user.organisation)
     return form_page(
@@ -109,7 +109,7 @@ def contact_new(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def contact_remove(request: HttpRequest, pk: int) -> HttpResponse:
+def contact_remove(request: SignedInRequest, pk: int) -> HttpResponse:
     """Remove a contact."""
     seen = Organisation.objects.visible_to(request.user)
     contact = get_object_or_404(Contact.objects.filter(organisation__in=seen), pk=pk)
@@ -120,18 +120,18 @@ def contact_remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 # --- Invitations and people ----------------------------------------------------------------------------------------
 @login_required
-def invite(request: HttpRequest) -> HttpResponse:
+def invite(request: SignedInRequest) -> HttpResponse:
     """Invite a colleague into one's own organisation."""
     return _invite(request, request.user.organisation)
 
 
 @login_required
-def organisation_invite(request: HttpRequest, pk: int) -> HttpResponse:
+def organisation_invite(request: SignedInRequest, pk: int) -> HttpResponse:
     """Invite somebody into an organisation, as the supervisor."""
     return _invite(request, get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk))
 
 
-def _invite(request: HttpRequest, found: Organisation) -> HttpResponse:
+def _invite(request: SignedInRequest, found: Organisation) -> HttpResponse:
     check(request.user, RULES["invite"], found)
     return form_page(
         request,
@@ -147,7 +147,7 @@ def _invite(request: HttpRequest, found: Organisation) -> HttpResponse:
 
 @login_required
 @require_POST
-def invitation_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+def invitation_revoke(request: SignedInRequest, pk: int) -> HttpResponse:
     """Take an invitation back."""
     found = get_object_or_404(Invitation.objects.visible_to(request.user), pk=pk)
     invitation = actions.revoke(found.pk, by=request.user)
@@ -156,7 +156,7 @@ def invitation_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-def person_close(request: HttpRequest, pk: int) -> HttpResponse:
+def person_close(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ask, then close somebody's account."""
     person = _person(request, pk)
     check(request.user, RULES["deactivate"], person)
@@ -174,7 +174,7 @@ def person_close(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-def person_replace(request: HttpRequest, pk: int) -> HttpResponse:
+def person_replace(request: SignedInRequest, pk: int) -> HttpResponse:
     """Invite somebody in the place of an administrator who is lost to the organisation."""
     person = _person(request, pk)
     check(request.user, RULES["replace_admin"], person)
@@ -193,14 +193,14 @@ def person_replace(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def _person(request: HttpRequest, pk: int) -> User:
+def _person(request: SignedInRequest, pk: int) -> User:
     return get_object_or_404(User.objects.visible_to(request.user).select_related("organisation"), pk=pk)
 
 
 # --- The ministry looks after organisations ------------------------------------------------------------------------
 @login_required
 @require_safe
-def organisations(request: HttpRequest) -> HttpResponse:
+def organisations(request: SignedInRequest) -> HttpResponse:
     """Who waits for verification, oldest first; then everybody, by name."""
     check(request.user, RULES["list"])
     seen = Organisation.objects.visible_to(request.user)
@@ -223,7 +223,7 @@ def _matching(seen: QuerySet[Organisation], search: SearchForm) -> QuerySet[Orga
 
 
 @login_required
-def organisation_new(request: HttpRequest) -> HttpResponse:
+def organisation_new(request: SignedInRequest) -> HttpResponse:
     """Register the authority, a partner or a company."""
     check(request.user, RULES["register"])
     return form_page(
@@ -241,7 +241,7 @@ def organisation_new(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def organisation_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def organisation_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """One organisation as the ministry sees it."""
     found = get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
     check(request.user, RULES["list"])
@@ -251,7 +251,7 @@ def organisation_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def organisation_verify(request: HttpRequest, pk: int) -> HttpResponse:
+def organisation_verify(request: SignedInRequest, pk: int) -> HttpResponse:
     """The company is who it says it is."""
     found = actions.verify(pk, by=request.user)
     messages.success(request, f"{found.name} is verified and may submit.")
@@ -259,7 +259,7 @@ def organisation_verify(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-def organisation_refuse(request: HttpRequest, pk: int) -> HttpResponse:
+def organisation_refuse(request: SignedInRequest, pk: int) -> HttpResponse:
     """Say why an organisation is not verified."""
     found = get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
     check(request.user, RULES["refuse"], found)
@@ -278,14 +278,14 @@ def organisation_refuse(request: HttpRequest, pk: int) -> HttpResponse:
 # --- One's own account ---------------------------------------------------------------------------------------------
 @login_required
 @require_safe
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: SignedInRequest) -> HttpResponse:
     """Your account: who you are here, how you sign in, when you are away."""
     return _account_page(request, AwayForm(initial={"until": request.user.away_until}))
 
 
 @login_required
 @require_POST
-def account_away(request: HttpRequest) -> HttpResponse:
+def account_away(request: SignedInRequest) -> HttpResponse:
     """Say until when one is away, or that one is back."""
     form = AwayForm(request.POST)
     if not form.is_valid():
@@ -295,6 +295,6 @@ def account_away(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-def _account_page(request: HttpRequest, form: AwayForm, status: int = 200) -> HttpResponse:
+def _account_page(request: SignedInRequest, form: AwayForm, status: int = 200) -> HttpResponse:
     context = {"form": form, "person": request.user, "second_factor": is_mfa_enabled(request.user)}
     return render(request, "accounts/account.html", context, status=status)

@@ -40,8 +40,8 @@ def run(sizes: tuple[int, int], due: int) -> None:
 
     manage = [sys.executable, "manage.py"]
     owner = {**os.environ, "CANDOUR_DB_ROLE": "owner"}
-    subprocess.run([*manage, "migrate", "-v0"], check=True, env=owner)  # noqa: S603
-    subprocess.run([*manage, "createcachetable"], check=True, env=owner)  # noqa: S603
+    subprocess.run([*manage, "migrate", "-v0"], check=True, env=owner)
+    subprocess.run([*manage, "createcachetable"], check=True, env=owner)
     import django
 
     django.setup()
@@ -74,7 +74,9 @@ def empty_tick() -> float:
     from cases import tasks
 
     taken = [timed(tasks.run_all) for _ in range(60)][10:]
-    say(f"empty tick: median {statistics.median(taken) * 1000:.2f} ms, p95 {p95(taken) * 1000:.2f} ms (target: under 5 ms)")
+    say(
+        f"empty tick: median {statistics.median(taken) * 1000:.2f} ms, p95 {p95(taken) * 1000:.2f} ms (target: under 5 ms)"
+    )
     return statistics.median(taken)
 
 
@@ -138,7 +140,7 @@ def p95(taken: list[float]) -> float:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - printing is what a benchmark is for
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def rows_of(case_id: int) -> dict[str, list[tuple[Any, ...]]]:
                 "(about_type, about_id) IN (SELECT 'cases.referral', id FROM cases_referral WHERE case_id = %(case)s)",
             ),
         ):
-            cursor.execute(f"SELECT * FROM {table} WHERE {where}", {"case": case_id})  # noqa: S608
+            cursor.execute(f"SELECT * FROM {table} WHERE {where}", {"case": case_id})
             found[table] = cursor.fetchall()
     return found
 
@@ -47,13 +47,11 @@ def refer_all(url: str, case_ids: list[int], sample: dict[str, list[tuple[Any, .
 
 def _columns(plain: Any, table: str) -> list[str]:
     with plain.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608
+        cursor.execute(f"SELECT * FROM {table} LIMIT 0")
         return [column.name for column in cursor.description]
 
 
-def _insert(
-    cursor: Any, table: str, columns: list[str], rows: list[tuple[Any, ...]], case_id: int
-) -> None:
+def _insert(cursor: Any, table: str, columns: list[str], rows: list[tuple[Any, ...]], case_id: int) -> None:
     own = [i for i, name in enumerate(columns) if name != "id"]
     values: list[Any] = []
     for place, row in enumerate(rows):
@@ -68,4 +66,4 @@ def _insert(
             values.append(value)
     names = ", ".join(columns[i] for i in own)
     one = "(" + ", ".join(["%s"] * len(own)) + ")"
-    cursor.execute(f"INSERT INTO {table} ({names}) VALUES {', '.join([one] * len(rows))}", values)  # noqa: S608
+    cursor.execute(f"INSERT INTO {table} ({names}) VALUES {', '.join([one] * len(rows))}", values)

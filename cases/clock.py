@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -29,7 +30,7 @@ LONDON = ZoneInfo("Europe/London")
 CUT_OFF = time(16, 30)
 EVIDENCE_DAYS = 14
 REMINDER_DAYS = (7, 3, 1)
-CALENDAR_VERSION = f"holidays-{holidays.__version__}"
+CALENDAR_VERSION = f"holidays-{version('holidays')}"
 SUBDIVISIONS = {"england": "ENG", "wales": "WLS", "scotland": "SCT", "northern-ireland": "NIR"}
 
 

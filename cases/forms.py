@@ -110,9 +110,7 @@ class NoteForm(Form):
 
 
 class BriefForm(Form):
-    text = forms.CharField(
-        label="Text", max_length=LONG, required=False, widget=forms.Textarea(attrs={"rows": 14})
-    )
+    text = forms.CharField(label="Text", max_length=LONG, required=False, widget=forms.Textarea(attrs={"rows": 14}))
     number = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
 
@@ -154,7 +152,10 @@ class AnswerForm(Form):
     )
     text = forms.CharField(label="Your answer", required=False, max_length=LONG, widget=forms.Textarea)
     evidence = forms.MultipleChoiceField(
-        label="Evidence", required=False, widget=forms.CheckboxSelectMultiple, help_text="From your organisation’s evidence"
+        label="Evidence",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="From your organisation’s evidence",
     )
     where_held = long_text("Where is it held?", rows=3, limit=2000, required=False)
     why_not_held = long_text("Why do you not hold it?", rows=3, limit=2000, required=False)

@@ -49,9 +49,7 @@ CASE_RULES = {
     "propose": Rule("Propose a decision", MINISTRY, from_states=OPEN),
     "resolve": Rule("Decide and resolve", SUPERVISOR, from_states=OPEN, to_state="resolved", unless=(opened_it,)),
     "publish": Rule("Publish the decision", SUPERVISOR, from_states=_states("resolved")),
-    "refer": Rule(
-        "Refer to the authority now", SUPERVISOR, system=True, from_states=OPEN, to_state="referred"
-    ),
+    "refer": Rule("Refer to the authority now", SUPERVISOR, system=True, from_states=OPEN, to_state="referred"),
     "disclose": Rule("Disclose to a party", MINISTRY, from_states=_states("open", "referred", "closed")),
     "remind": Rule("Remind", system=True, from_states=OPEN),
 }
@@ -59,7 +57,10 @@ CASE_RULES = {
 NOTICE_RULES = {
     "issue": Rule("Issue", MINISTRY, to_state="issued"),
     "save_answer": Rule(
-        "Save", COMPANY, from_states=_states("issued", "missed", "answered", "answered_late"), unless=(not_the_addressee,)
+        "Save",
+        COMPANY,
+        from_states=_states("issued", "missed", "answered", "answered_late"),
+        unless=(not_the_addressee,),
     ),
     "answer": Rule(
         "Hand in the answer in time",
@@ -76,12 +77,8 @@ NOTICE_RULES = {
         unless=(not_the_addressee,),
     ),
     "stamp_missed": Rule("Stamp as missed", system=True, from_states=_states("issued"), to_state="missed"),
-    "waive": Rule(
-        "No longer require it", SUPERVISOR, from_states=_states("issued", "missed"), to_state="waived"
-    ),
-    "request_extension": Rule(
-        "Ask for more time", COMPANY, from_states=_states("issued"), unless=(not_the_addressee,)
-    ),
+    "waive": Rule("No longer require it", SUPERVISOR, from_states=_states("issued", "missed"), to_state="waived"),
+    "request_extension": Rule("Ask for more time", COMPANY, from_states=_states("issued"), unless=(not_the_addressee,)),
     "decide_extension": Rule("Decide the request", MINISTRY, from_states=_states("issued")),
     "extend": Rule("Extend", MINISTRY, from_states=_states("issued")),
     "make_up_for_outage": Rule(

@@ -12,7 +12,6 @@ from cases.actions.service import bounced, doubt_bounced
 from cases.models import Case, ExtensionRequest, Notice
 from ledger import sweep
 
-
 # First what moves or holds a deadline, then what follows from one.
 SWEEPS = (
     sweep.Sweep("doubts", bounced, doubt_bounced),

@@ -97,7 +97,8 @@ def last_day_of(deadline: datetime) -> str:
 def timeline(events: Iterable[Any], *, reader: Any) -> list[dict[str, Any]]:
     """Events as the timeline component takes them. Other organisations' people are named by their organisation's part."""
     return [
-        {"title": sentence(event), "when": event.at, "who": _who(event, reader), "text": _late(event)} for event in events
+        {"title": sentence(event), "when": event.at, "who": _who(event, reader), "text": _late(event)}
+        for event in events
     ]
 
 

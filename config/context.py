@@ -46,8 +46,8 @@ _PUBLIC = (
 def site(request: HttpRequest) -> dict[str, Any]:
     """For the layout: navigation by role, unread messages, the scheme's legal status, `now` for "days left"."""
     user = getattr(request, "user", None)
-    known = isinstance(user, User)
-    places = (("/", "Home"), *_PLACES[user.role]) if known else (("/", "Start"), *_PUBLIC)
+    known = user if isinstance(user, User) else None
+    places = (("/", "Home"), *_PLACES[known.role]) if known else (("/", "Start"), *_PUBLIC)
     navigation = [{"href": href, "text": text, "active": _is_here(request.path, href)} for href, text in places]
     if known:
         navigation.append({"href": "/account/", "text": "Your account", "active": request.path == "/account/"})

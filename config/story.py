@@ -29,7 +29,7 @@ from evidence.models import EvidenceItem
 from ledger.time import local_date, now, standing_at
 from notifications import tasks as delivery
 
-PASSWORD = "candour-demo-harbour-42"
+PASSWORD = "candour-demo-harbour-42"  # noqa: S105 - demo mode starts on a loopback address only
 WATCH_REASON = (
     "Demonstration: this case runs for two minutes after the first start, so that anybody can watch it arrive in the "
     "authority’s queue by itself."
@@ -196,7 +196,9 @@ def log_file(name: str, rows: int) -> SimpleUploadedFile:
     text = io.StringIO()
     text.write("minute,account_hash,model,requests,input_tokens,output_tokens\n")
     for n in range(rows):
-        text.write(f"2026-06-{n % 28 + 1:02d}T{n % 24:02d}:00Z,a{n * 7919 % 99991:05x},heron-2,{40 + n % 9},9000,61000\n")
+        text.write(
+            f"2026-06-{n % 28 + 1:02d}T{n % 24:02d}:00Z,a{n * 7919 % 99991:05x},heron-2,{40 + n % 9},9000,61000\n"
+        )
     return SimpleUploadedFile(name, text.getvalue().encode(), content_type="text/csv")
 
 
@@ -258,7 +260,8 @@ def disclosure_content(number: int, *, requests: Any = None) -> dict[str, Any]:
         "discovered_at": "2026-07-30",
         "late_reason": "Found by an internal review of training data.",
         "volume_band": "1m_10m",
-        "requests": requests or {"precision": "estimated", "value": 2_400_000, "how": "From invoices, within five per cent"},
+        "requests": requests
+        or {"precision": "estimated", "value": 2_400_000, "how": "From invoices, within five per cent"},
         "input_tokens": {"precision": "estimated", "value": 900_000_000, "how": "Mean of a sample of 10,000 requests"},
         "output_tokens": {**exact, "value": 1_430_000_000},
         "records": {**exact, "value": 2_100_000},
@@ -274,7 +277,7 @@ def disclosure_content(number: int, *, requests: Any = None) -> dict[str, Any]:
         **{
             f"claim_{name}": "commercial" if name == "requests" else "none"
             for name in (
-                "requests input_tokens output_tokens records bytes accounts_used account_hashes network_hashes".split()
+                [f.name for s in SCHEMAS["disclosure"].sections for f in s.fields if f.confidential and f.required is True]
             )
         },
         "claim_requests_reason": "Shows a rival the size of our evaluation programme.",
@@ -311,7 +314,7 @@ def allegation_content(number: int, item: EvidenceItem, *, respondent: str, name
         "other_proceedings": "None.",
         "urgent": False,
         "evidence": [item.reference],
-        "alternatives": "A benchmark would repeat its prompts; these were never repeated. A reseller’s customers would differ.",
+        "alternatives": "A benchmark would repeat its prompts; these were asked once. A reseller’s customers would differ.",
         "consent_named": named,
         "consent_referral": True,
         **{f"claim_{n}": "none" for n in ("respondent_name", "attribution", "narrative", "impact")},
@@ -349,7 +352,10 @@ def open_from(filing: Filing, by: User, title: str, respondent: str) -> Case:
             cases.Seat(
                 filing.organisation_id,
                 "complainant",
-                (ask("How were the accounts tied to one another?"), ask("Which other explanations did you test, and how?")),
+                (
+                    ask("How were the accounts tied to one another?"),
+                    ask("Which other explanations did you test, and how?"),
+                ),
             ),
             cases.Seat(
                 Organisation.objects.get(name=respondent).pk,
@@ -576,4 +582,3 @@ def _waiting(story: Story, people: Cast) -> None:
     with story.day(1, 11):
         filings.start("disclosure", by=people["Olivia Marsh"])
         filings.start("disclosure", by=people["Dylan Pell"])
-

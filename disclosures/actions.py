@@ -189,7 +189,7 @@ def submit(
         received_at=received_at,
         changed_fields=changes(previous.content, content) if previous else [],
     )
-    filing.state, filing.submitted_at = rule.to_state, received_at
+    filing.state, filing.submitted_at = _after(rule), received_at
     filing.save(update_fields=["state", "submitted_at"])
     _link_evidence(filing, content, by=by, at=received_at)
     _follow(filing, content)
@@ -259,7 +259,7 @@ def withdraw(filing_id: int, *, by: User, reason: str) -> Filing:
     filing = Filing.objects.select_for_update().get(pk=filing_id)
     rule = RULES[filing.kind]["withdraw"]
     check(by, rule, filing)
-    _review(filing, rule.to_state, {"": reason}, by=by)
+    _review(filing, _after(rule), {"": reason}, by=by)
     filing.follow_ups.filter(done_at__isnull=True).update(done_at=now())
     standing = filing.lineage().filter(state="accepted").first()
     if standing is not None:
@@ -277,9 +277,10 @@ def amend(filing_id: int, *, by: User) -> Filing:
     filing = Filing.objects.select_for_update().get(pk=filing_id)
     check(by, _rule(filing, "amend"), filing)
     original = filing.amends or filing
-    going = Filing.objects.filter(amends=original, state__in=["draft", "submitted", "returned"]).first()
+    going = filing.amendment_under_way()
     if going is not None:
-        raise Conflict(f"There is already an amendment under way: {going.reference}.")
+        back = reverse("filing", args=[going.reference])
+        raise Conflict(f"There is already an amendment under way: {going.reference}.", back=back)
     amendment = _begin(filing.kind, by=by, amends=original)
     content, today = filing.latest.content, local_date(now())
     for row in amendment.sections.all():
@@ -340,6 +341,12 @@ def _rule(filing: Filing, verb: str) -> Rule:
     return rule
 
 
+def _after(rule: Rule) -> str:
+    if rule.after is None:
+        raise ValueError(f"“{rule.label}” leads to no state.")
+    return rule.after
+
+
 def _answer(filing_id: int, verb: str, reasons: dict[str, str], *, by: User, version: int | None = None) -> Filing:
     """`version` is the one that the official read: nobody decides on a correction that came in meanwhile unread."""
     filing = Filing.objects.select_for_update().get(pk=filing_id)
@@ -347,7 +354,7 @@ def _answer(filing_id: int, verb: str, reasons: dict[str, str], *, by: User, ver
     check(by, rule, filing)
     if version is not None and filing.latest.number != version:
         raise Conflict(f"{filing.reference} has been corrected since you read it. Read the new version first.")
-    _review(filing, rule.to_state, reasons, by=by)
+    _review(filing, _after(rule), reasons, by=by)
     if verb == "accept" and filing.amends is not None:
         _supersede(filing)
     return filing
@@ -375,8 +382,8 @@ def _review(filing: Filing, state: str, reasons: dict[str, str], *, by: User) ->
 
 def _supersede(amendment: Filing) -> None:
     """The accepted amendment takes the place of its original, and of an earlier amendment of the same original."""
-    lineage = Filing.objects.select_for_update().filter(state="accepted").exclude(pk=amendment.pk).order_by("pk")
-    for filing in lineage.filter(pk=amendment.amends_id) | lineage.filter(amends_id=amendment.amends_id):
+    standing = amendment.lineage().select_for_update().filter(state="accepted").exclude(pk=amendment.pk)
+    for filing in standing.order_by("pk"):
         check(None, RULES[filing.kind]["supersede"], filing)
         filing.state = "superseded"
         filing.save(update_fields=["state"])

@@ -313,9 +313,7 @@ class DeclarationForm(Form):
     """Who declares, in what capacity. `seen` is the digest of the answers on the page."""
 
     name = PlainText(label="Your full name", max_length=200)
-    capacity = PlainText(
-        label="In what capacity you declare", max_length=200, help_text="For example, director or compliance officer"
-    )
+    capacity = PlainText(label="Your position", max_length=200, help_text="For example, director or compliance officer")
     agree = forms.BooleanField(
         label="I make this declaration", error_messages={"required": "Tick the box if you make this declaration"}
     )

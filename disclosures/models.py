@@ -126,10 +126,6 @@ class Filing(models.Model):
         """The version that was declared last."""
         return self.versions.latest("number")
 
-    @property
-    def ledger_root(self) -> Filing:
-        return self
-
     def content(self, *, without: str = "") -> dict[str, Any]:
         """The working content: all saved sections together, but for the section `without`."""
         whole: dict[str, Any] = {}
@@ -137,6 +133,10 @@ class Filing(models.Model):
             if section.key != without:
                 whole.update(section.content)
         return whole
+
+    def amendment_under_way(self) -> Filing | None:
+        """The amendment of this lineage that is being written or looked at: there is one at a time."""
+        return self.lineage().filter(amends__isnull=False, state__in=["draft", "submitted", "returned"]).first()
 
     def lineage(self) -> FilingQuerySet:
         """The original and all its amendments, this one among them."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from django.core.files.storage import storages
 from django.db import transaction
-from django.db.models import FileField
+from django.db.models.fields.files import FieldFile
 
 from accounts.models import Organisation, User
 from accounts.permissions import check
@@ -105,11 +105,17 @@ def remove(item_id: int, *, by: User) -> None:
     names = [item.file.name, item.public_file.name]
     record(by, "evidence.removed", item, audience=[item.organisation_id], private=True, sha256=item.sha256)
     item.delete()
-    transaction.on_commit(lambda: [storages["default"].delete(name) for name in names if name] and None)
+    transaction.on_commit(lambda: _delete(names))
+
+
+def _delete(names: Iterable[str | None]) -> None:
+    for name in names:
+        if name:
+            storages["default"].delete(name)
 
 
 @transaction.atomic(durable=True)
-def read(item_id: int, *, by: User, version: str) -> FileField:
+def read(item_id: int, *, by: User, version: str) -> FieldFile:
     """Put a reading of the item on record, before the first byte goes out; answers the stored file.
 
     `version` is "full" or "non_confidential". Raises DoesNotExist when that version is not for `by` to see.

@@ -108,7 +108,7 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
 
     def file_complete(self, file_size: int) -> Any:
         """The file with its hash; one that was too large is handed on empty, with its true size."""
-        file = super().file_complete(file_size)
+        file: Any = super().file_complete(file_size)
         if file_size > settings.EVIDENCE_MAX_BYTES:
             file.truncate(0)
         else:

@@ -9,13 +9,14 @@ import structlog
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
 from evidence import actions
 from evidence.forms import EvidenceForm
@@ -42,7 +43,7 @@ _HAPPENED = {
 
 @login_required
 @require_safe
-def evidence(request: HttpRequest) -> HttpResponse:
+def evidence(request: SignedInRequest) -> HttpResponse:
     """What one's own organisation has added."""
     check(request.user, RULES["list"])
     items = EvidenceItem.objects.visible_to(request.user).own(request.user).order_by("-pk")
@@ -51,7 +52,7 @@ def evidence(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-def evidence_new(request: HttpRequest) -> HttpResponse:
+def evidence_new(request: SignedInRequest) -> HttpResponse:
     """Add a file with what must be known of it."""
     check(request.user, RULES["add"])
     own = EvidenceItem.objects.own(request.user).order_by("-pk")
@@ -70,7 +71,7 @@ def evidence_new(request: HttpRequest) -> HttpResponse:
     return render(request, "evidence/new.html", {"form": form, "back": back}, status=400 if form.errors else 200)
 
 
-def _next(request: HttpRequest) -> str:
+def _next(request: SignedInRequest) -> str:
     """Where to go on, if the address that brought one here says so and it is ours."""
     url = request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}, require_https=request.is_secure())
@@ -79,7 +80,7 @@ def _next(request: HttpRequest) -> str:
 
 @login_required
 @require_safe
-def evidence_item(request: HttpRequest, reference: str) -> HttpResponse:
+def evidence_item(request: SignedInRequest, reference: str) -> HttpResponse:
     """What the reader may know of one item: all of it, or of its non-confidential version only."""
     item = _find(request, reference)
     projection = item.projection_for(request.user)
@@ -99,7 +100,7 @@ def evidence_item(request: HttpRequest, reference: str) -> HttpResponse:
     return render(request, "evidence/item.html", context)
 
 
-def _find(request: HttpRequest, reference: str) -> EvidenceItem:
+def _find(request: SignedInRequest, reference: str) -> EvidenceItem:
     seen = EvidenceItem.objects.visible_to(request.user).select_related("organisation", "submitted_by", "derived_from")
     return get_object_or_404(seen, reference=reference)
 
@@ -111,7 +112,7 @@ def _public_facts(item: EvidenceItem) -> dict[str, Any]:
     return {"media_type": item.media_type, "size": item.size, "sha256": item.sha256}
 
 
-def _happened(request: HttpRequest, item: EvidenceItem) -> list[dict[str, Any]]:
+def _happened(request: SignedInRequest, item: EvidenceItem) -> list[dict[str, Any]]:
     """The item's events for a timeline. Of another party's people a party learns nothing, not even the name."""
     events = Event.objects.visible_to(request.user).about(item).select_related("actor__organisation")
     return [
@@ -125,7 +126,7 @@ def _happened(request: HttpRequest, item: EvidenceItem) -> list[dict[str, Any]]:
     ]
 
 
-def _who(request: HttpRequest, event: Event) -> str:
+def _who(request: SignedInRequest, event: Event) -> str:
     if event.actor is None:
         return ""
     if request.user.is_ministry or event.actor.organisation_id == request.user.organisation_id:
@@ -134,7 +135,7 @@ def _who(request: HttpRequest, event: Event) -> str:
     return kinds.get(event.actor.organisation.kind, "another party")
 
 
-def _shown_to(request: HttpRequest, item: EvidenceItem) -> list[dict[str, Any]]:
+def _shown_to(request: SignedInRequest, item: EvidenceItem) -> list[dict[str, Any]]:
     """To whom else it was shown. The owner learns that, but not who the other party is."""
     rows = []
     for grant in Grant.objects.filter(item=item).select_related("organisation").order_by("pk"):
@@ -147,7 +148,7 @@ def _shown_to(request: HttpRequest, item: EvidenceItem) -> list[dict[str, Any]]:
 
 @login_required
 @require_POST
-def evidence_remove(request: HttpRequest, reference: str) -> HttpResponse:
+def evidence_remove(request: SignedInRequest, reference: str) -> HttpResponse:
     """Take back a file that was not handed in."""
     item = _find(request, reference)
     actions.remove(item.pk, by=request.user)
@@ -157,7 +158,7 @@ def evidence_remove(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_GET
-def evidence_download(request: HttpRequest, reference: str, version: str) -> HttpResponseBase:
+def evidence_download(request: SignedInRequest, reference: str, version: str) -> HttpResponseBase:
     """The file, as an attachment and nothing else; the reading is on record before the first byte goes out."""
     if version not in VERSIONS:
         raise Http404

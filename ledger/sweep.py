@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -45,9 +45,10 @@ class Sweep:
 
 def run_all(name: str, sweeps: Sequence[Sweep]) -> dict[str, Tally]:
     """Run sweeps in order, then put on record under `name` that the run was completed; answers what each did."""
+    started = now()
     waiting = _waiting([s.name for s in sweeps])
     tallies = {s.name: run(s, waiting=waiting.get(s.name, frozenset())) for s in sweeps}
-    _completed(name, tallies)
+    _completed(name, tallies, started)
     return tallies
 
 
@@ -92,7 +93,7 @@ def _waiting(names: list[str]) -> dict[str, set[int]]:
 
 @transaction.atomic(durable=True)
 def _put_off(name: str, pk: int, error: Exception) -> None:
-    log.exception("sweep_row_failed", sweep=name, object_id=pk, error=type(error).__name__)
+    log.error("sweep_row_failed", sweep=name, object_id=pk, exc_info=error)
     row, created = PutOff.objects.get_or_create(
         sweep=name,
         object_id=pk,
@@ -105,9 +106,9 @@ def _put_off(name: str, pk: int, error: Exception) -> None:
         )
 
 
-def _completed(name: str, tallies: dict[str, Tally]) -> None:
-    # What has been overdue for another try and did not fail again has mended itself.
-    PutOff.objects.filter(sweep__in=tallies, next_attempt_at__lte=now() - LONGEST_WAIT).delete()
+def _completed(name: str, tallies: dict[str, Tally], started: datetime) -> None:
+    # What was due for another try in this run and did not fail again has mended itself.
+    PutOff.objects.filter(sweep__in=tallies, next_attempt_at__lte=started).delete()
     done = SweepRun(
         name=name,
         completed_at=now(),

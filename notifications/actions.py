@@ -135,9 +135,10 @@ def _bounced(message: Message, *, by: User | None, error: str = "") -> Message:
     message.bounced_at = now()
     message.last_error = error[:200]
     message.save(update_fields=["state", "bounced_at", "last_error"])
-    Contact.objects.filter(
-        organisation_id=message.organisation_id, email__iexact=message.address, removed_at__isnull=True
-    ).update(bounced_at=now())
+    if message.organisation_id is not None:
+        Contact.objects.filter(
+            organisation_id=message.organisation_id, email__iexact=message.address, removed_at__isnull=True
+        ).update(bounced_at=now())
     record(by, "message.bounced", message, about=f"{message.about_type}:{message.about_id}")
     return message
 

@@ -12,12 +12,16 @@ _DATED = ("_at", "until")
 
 
 def render(template: str, context: dict[str, Any], url: str = "") -> tuple[str, str]:
-    """Subject and body of the letter `template`. Line breaks in values cannot reach the subject."""
+    """Subject and body of the letter `template`. A line break in a value becomes a space: it cannot end the subject."""
     link = f"{settings.SITE_URL}{url}" if url else ""
-    values = {name: _dated(value) if name.endswith(_DATED) else value for name, value in context.items()}
+    values = {name: _dated(value) if name.endswith(_DATED) else _one_line(value) for name, value in context.items()}
     text = render_to_string(f"emails/{template}.txt", {**values, "link": link, "site": settings.SITE_URL})
     subject, _, body = text.strip().partition("\n")
     return " ".join(subject.split()), body.strip() + "\n"
+
+
+def _one_line(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def _dated(value: Any) -> Any:

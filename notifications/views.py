@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from accounts.actions import accept
-from accounts.models import Invitation
+from accounts.models import Invitation, SignedInRequest
 from notifications import actions
 from notifications.forms import AcceptForm, ReadForm
 from notifications.letters import render as letter
@@ -32,7 +32,7 @@ DEMO_LAST = 100
 
 
 @login_required
-def notifications(request: HttpRequest) -> HttpResponse:
+def notifications(request: SignedInRequest) -> HttpResponse:
     """What one was told, newest first. A POST marks all that was listed as read."""
     seen = Message.objects.visible_to(request.user)
     if request.method == "POST":
@@ -58,7 +58,7 @@ def _subject(message: Message) -> str:
 
 @login_required
 @require_POST
-def message_bounced(request: HttpRequest, pk: int) -> HttpResponse:
+def message_bounced(request: SignedInRequest, pk: int) -> HttpResponse:
     """Staff put on record that a letter came back."""
     actions.record_bounce(pk, by=request.user)
     messages.success(request, "It is on record that the letter came back.")
@@ -105,7 +105,7 @@ def in_demo_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
     """404 unless the site is a demonstration, where nothing is sent and these letters are the only copies."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.DEMO:
             raise Http404
         return view(request, *args, **kwargs)

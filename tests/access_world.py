@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-
 from accounts.actions import invite, request_account
 from accounts.models import User
 from cases import tasks
@@ -69,8 +68,12 @@ def everything() -> Everything:
         assert letter is not None
         disclose(exhibit.pk, by=w.caseworker, party_id=referred.parties.get(role="respondent").pk)
         draft = filings.start("disclosure", by=w.complainant)
-        submitted = story.file_it("disclosure", w.complainant, {**story.disclosure_content(900), "filer_reference": "M-1"})
-        accepted = story.file_it("disclosure", w.complainant, {**story.disclosure_content(901), "filer_reference": "M-2"})
+        submitted = story.file_it(
+            "disclosure", w.complainant, {**story.disclosure_content(900), "filer_reference": "M-1"}
+        )
+        accepted = story.file_it(
+            "disclosure", w.complainant, {**story.disclosure_content(901), "filer_reference": "M-2"}
+        )
         filings.accept(accepted.pk, by=w.caseworker)
         allegation = running.source
         item = story.give_evidence(w.complainant, "Loose item")
@@ -169,5 +172,3 @@ def args_of(e: Everything, name: str) -> list[Any]:
     if name in e.args:
         return e.args[name]
     return e.args.get(name.split("_")[0], [])
-
-

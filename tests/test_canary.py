@@ -61,10 +61,8 @@ def with_canaries(kind: str, content: dict[str, Any], canary: Canaries) -> dict[
 
 
 def item_with_canaries(by: User, canary: Canaries, prefix: str) -> Any:
-    fields = (
-        "title relevance source_system collected_by collection_method original_retained_where time_source sampling "
-        "pseudonymisation confidentiality_reason"
-    ).split()
+    fields = ["title", "relevance", "source_system", "collected_by", "collection_method", "original_retained_where"]
+    fields += ["time_source", "sampling", "pseudonymisation", "confidentiality_reason"]
     file = story.log_file(f"{canary(f'{prefix}.file_name')}.csv", 5)
     file.write(canary(f"{prefix}.content").encode())
     file.seek(0)
@@ -192,9 +190,7 @@ def scene(settings: Any) -> Iterator[tuple[World, Case, Canaries]]:
 
 def seen(user: User, canary: Canaries) -> set[str]:
     return {
-        f"{name} at {url}"
-        for url, body in everything_seen_by(user, guesses()).items()
-        for name in canary.seen_in(body)
+        f"{name} at {url}" for url, body in everything_seen_by(user, guesses()).items() for name in canary.seen_in(body)
     }
 
 

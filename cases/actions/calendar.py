@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.permissions import check
-from cases.actions.deadlines import free_case, locked_case, period_for, rewrite, run_longer
+from cases.actions.deadlines import free_case, period_for, rewrite, run_longer
 from cases.clock import end_of, next_working_day
 from cases.models import Adjustment, Case, HolidayOverride, Notice, Outage
 from cases.models.notice import NoticeQuerySet
@@ -89,7 +89,8 @@ def make_up(case: Case, notices: NoticeQuerySet) -> list[Notice]:
     for notice in notices.owed_an_outage().filter(case=case).select_related("party"):
         check(None, NOTICE_RULES["make_up_for_outage"], notice)
         notice.case = case
-        if any([_extend_for(outage, notice) for outage in _outages_owed(notice)]):
+        moved = [_extend_for(outage, notice) for outage in _outages_owed(notice)]
+        if any(moved):
             notice.state = "issued"
             notice.save(update_fields=["state"])
             extended.append(notice)

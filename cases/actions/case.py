@@ -22,7 +22,6 @@ from cases.models import (
     ConflictDeclaration,
     Decision,
     DecisionProposal,
-    Exhibit,
     Note,
     Notice,
     Party,
@@ -260,7 +259,7 @@ def resolve(case_id: int, *, by: User, outcome: str, reasons: str) -> Case:
     rule = CASE_RULES["resolve"]
     check(by, rule, case)
     Decision.objects.create(case=case, outcome=outcome, reasons=reasons, by=by, at=now())
-    case.state, case.ended_at, case.refers_at, case.remind_at = rule.to_state, now(), None, None
+    case.state, case.ended_at, case.refers_at, case.remind_at = rule.after, now(), None, None
     case.save(update_fields=["state", "ended_at", "refers_at", "remind_at"])
     parties = list(case.parties.values_list("organisation_id", flat=True))
     record(by, "case.resolved", case, audience=parties, outcome=outcome)
@@ -295,5 +294,3 @@ def brief_texts(case: Case) -> dict[str, str]:
 def conflicted(case: Case) -> list[Any]:
     """The officials who declared a conflict in this case."""
     return [c.user for c in case.conflicts.select_related("user")]
-
-

@@ -54,9 +54,11 @@ def refers_at(last_expiry: datetime, scheme: Scheme) -> datetime:
 def rewrite(case: Case) -> None:
     """Write the derived copies of the case again from its rows; the caller holds the case's lock."""
     dues = list(
-        Notice.objects.filter(case=case, round=case.round, kind="evidence").exclude(state="waived").values_list("due_at")
+        Notice.objects.filter(case=case, round=case.round, kind="evidence")
+        .exclude(state="waived")
+        .values_list("due_at")
     )
-    last = max([case.round_ends_at, *(due for (due,) in dues)])
+    last = max([case.round_ends_at, *(due for (due,) in dues if due is not None)])
     case.refers_at = refers_at(last, case.scheme)
     case.remind_at = next_reminder(case.refers_at, now())
     case.save(update_fields=["refers_at", "remind_at"])

@@ -61,7 +61,9 @@ def disclose(exhibit_id: int, *, by: User, party_id: int) -> Grant:
         raise Invalid({"party": ["Choose the party to whom it is disclosed"]})
     running = Notice.objects.filter(case=case, round=exhibit.round, kind="evidence", due_at__gt=now())
     if running.exclude(state="waived").exists():
-        raise Conflict("An evidence period of this round is still running. Exhibits can be disclosed once all have ended.")
+        raise Conflict(
+            "An evidence period of this round is still running. Exhibits can be disclosed once all have ended."
+        )
     if not exhibit.item.can_be_disclosed:
         raise Invalid({"party": ["This exhibit has no version that may be shown to another party"]})
     if Grant.objects.current().filter(item=exhibit.item, organisation=party.organisation).exists():

@@ -122,9 +122,7 @@ def _until(notice: Notice, until_day: date | None, until: datetime | None) -> da
     return end_of(until_day)
 
 
-def _extend(
-    notice: Notice, until: datetime, *, by: User, reasons: str, request: ExtensionRequest | None
-) -> Adjustment:
+def _extend(notice: Notice, until: datetime, *, by: User, reasons: str, request: ExtensionRequest | None) -> Adjustment:
     if not reasons.strip():
         raise Invalid({"reasons": ["Say why"]})
     if notice.due_at is None or until <= max(notice.due_at, now()):

@@ -49,9 +49,7 @@ class Ask:
     mandatory: bool = True
 
 
-def issue_to(
-    party: Party, *, kind: str, subject: str, purpose: str, questions: tuple[Ask, ...], by: User
-) -> Notice:
+def issue_to(party: Party, *, kind: str, subject: str, purpose: str, questions: tuple[Ask, ...], by: User) -> Notice:
     """Issue one notice to one party; a shared step, the caller holds the case's lock and rewrites its dates.
 
     It is served by being committed here, if the addressee has a member able to sign in; otherwise service is in doubt.
@@ -236,7 +234,7 @@ def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
     )
     missed = notice.state == "missed"
     if not already:
-        notice.state, notice.remind_at = rule.to_state, None
+        notice.state, notice.remind_at = rule.after, None
         notice.save(update_fields=["state", "remind_at"])
     audience = [notice.party.organisation_id]
     record(
@@ -311,7 +309,7 @@ def waive(notice_id: int, *, by: User, reason: str) -> Notice:
     check(by, rule, notice)
     if not reason.strip():
         raise Invalid({"reason": ["Say why"]})
-    notice.state, notice.remind_at = rule.to_state, None
+    notice.state, notice.remind_at = rule.after, None
     notice.save(update_fields=["state", "remind_at"])
     if notice.case.state == "open":
         rewrite(notice.case)
@@ -394,7 +392,6 @@ def locked_notice(notice_id: int) -> Notice:
     notice = Notice.objects.select_related("party__organisation").get(pk=notice_id)
     notice.case = case
     return notice
-
 
 
 def digest(content: Any) -> str:

@@ -82,7 +82,7 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
         },
         events_upto=events[-1].pk,
     )
-    case.state, case.remind_at = rule.to_state, None
+    case.state, case.remind_at = rule.after, None
     case.save(update_fields=["state", "remind_at"])
     _give_sight(case, referral, parties, sent)
     _tell_of_referral(case, referral, parties)
@@ -245,7 +245,7 @@ def _step(
     referral = Referral.objects.select_related("authority").get(pk=referral_id)
     rule: Rule = REFERRAL_RULES[verb]
     check(by, rule, referral)
-    referral.case, referral.state = case, rule.to_state or referral.state
+    referral.case, referral.state = case, rule.after
     referral.authority_reference = reference
     referral.save(update_fields=["state", "authority_reference"])
     ReferralStep.objects.create(
@@ -390,5 +390,3 @@ GRACE = timedelta(minutes=10)
 def overdue_by_more_than(grace: timedelta = GRACE) -> Any:
     """Open cases that nothing holds and that should have been referred more than `grace` ago."""
     return Case.objects.due_for_referral().filter(refers_at__lt=now() - grace)
-
-

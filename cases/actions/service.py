@@ -137,4 +137,3 @@ def _serve(service: Service, *, settlement: str) -> None:
         run_longer(notice, period.expires_at)
         if notice.case.state == "open":
             rewrite(notice.case)
-

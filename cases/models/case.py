@@ -21,9 +21,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
         if user.is_ministry:
             return self.filter(~Exists(ConflictDeclaration.objects.filter(case=OuterRef("pk"), user=user)))
         if user.is_company:
-            return self.filter(
-                Exists(Party.objects.filter(case=OuterRef("pk"), organisation_id=user.organisation_id))
-            )
+            return self.filter(Exists(Party.objects.filter(case=OuterRef("pk"), organisation_id=user.organisation_id)))
         return self.none()
 
     def held(self) -> Self:
@@ -108,7 +106,8 @@ class Case(models.Model):
             ),
             models.CheckConstraint(
                 name="case_source_goes_with_basis",
-                condition=Q(basis="own_motion", source__isnull=True) | (~Q(basis="own_motion") & Q(source__isnull=False)),
+                condition=Q(basis="own_motion", source__isnull=True)
+                | (~Q(basis="own_motion") & Q(source__isnull=False)),
             ),
         ]
 

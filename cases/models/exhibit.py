@@ -25,9 +25,7 @@ class ExhibitQuerySet(models.QuerySet["Exhibit"]):
         if user.is_company:
             disclosed = Grant.objects.current().filter(item=OuterRef("item"), organisation_id=user.organisation_id)
             mine = Party.objects.filter(case=OuterRef("case"), organisation_id=user.organisation_id)
-            return self.filter(Exists(mine)).filter(
-                Q(party__organisation_id=user.organisation_id) | Exists(disclosed)
-            )
+            return self.filter(Exists(mine)).filter(Q(party__organisation_id=user.organisation_id) | Exists(disclosed))
         return self.none()
 
 

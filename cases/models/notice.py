@@ -15,6 +15,7 @@ from cases.models.case import Case, ConflictDeclaration, Party
 from evidence.models import EvidenceItem
 from ledger.time import now
 
+
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def visible_to(self, user: Any) -> Self:
         """The addressee's own, and the ministry's but for declared conflicts."""
@@ -324,9 +325,7 @@ class ServiceDoubt(models.Model):
     class Meta:
         indexes = [models.Index(fields=["notice"], name="doubt_open", condition=Q(settled_at__isnull=True))]
         constraints = [
-            models.UniqueConstraint(
-                fields=["notice", "message_id"], name="doubt_once_a_message", nulls_distinct=True
-            )
+            models.UniqueConstraint(fields=["notice", "message_id"], name="doubt_once_a_message", nulls_distinct=True)
         ]
 
     def __str__(self) -> str:
@@ -363,9 +362,7 @@ class Service(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                name="service_other_means_has_proof", condition=Q(method="platform") | ~Q(proof="")
-            )
+            models.CheckConstraint(name="service_other_means_has_proof", condition=Q(method="platform") | ~Q(proof=""))
         ]
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
 from cases.actions.calendar import override_day, record_outage
 from cases.clock import CALENDAR_VERSION, RULE
@@ -20,7 +21,7 @@ from web.pages import form_page, sent
 
 @login_required
 @require_safe
-def calendar(request: HttpRequest) -> HttpResponse:
+def calendar(request: SignedInRequest) -> HttpResponse:
     """Days that staff changed, outages, and the rule by which periods are counted."""
     if request.user.role not in {"caseworker", "supervisor", "auditor", "operator"}:
         raise PermissionDenied("The calendar is kept by the ministry.")
@@ -35,7 +36,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-def calendar_day(request: HttpRequest) -> HttpResponse:
+def calendar_day(request: SignedInRequest) -> HttpResponse:
     check(request.user, CALENDAR_RULES["override_day"])
     return form_page(
         request,
@@ -50,7 +51,7 @@ def calendar_day(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-def calendar_outage(request: HttpRequest) -> HttpResponse:
+def calendar_outage(request: SignedInRequest) -> HttpResponse:
     check(request.user, CALENDAR_RULES["record_outage"])
     return form_page(
         request,

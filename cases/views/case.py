@@ -6,12 +6,12 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.models import Organisation
+from accounts.models import Organisation, SignedInRequest
 from accounts.permissions import allowed, check
 from cases.actions import case as act
 from cases.actions.exhibits import comment, disclose
@@ -47,7 +47,7 @@ TABS = {
 }
 
 
-def find(request: HttpRequest, reference: str) -> Case:
+def find(request: SignedInRequest, reference: str) -> Case:
     """The case of this reference, if it is for the reader to see; otherwise 404."""
     cases = Case.objects.visible_to(request.user).select_related("officer", "deputy", "opened_by", "scheme", "source")
     return get_object_or_404(cases, reference=reference)
@@ -62,7 +62,7 @@ def looks(case: Case) -> dict[str, Any]:
 
 @login_required
 @require_safe
-def case(request: HttpRequest, reference: str, tab: str = "summary") -> HttpResponse:
+def case(request: SignedInRequest, reference: str, tab: str = "summary") -> HttpResponse:
     """The case: for the ministry tab by tab, for a party its own side of it."""
     found = find(request, reference)
     if not request.user.is_ministry:
@@ -80,7 +80,7 @@ def case(request: HttpRequest, reference: str, tab: str = "summary") -> HttpResp
     return render(request, f"cases/tab_{tab}.html", page)
 
 
-def _summary(request: HttpRequest, found: Case) -> dict[str, Any]:
+def _summary(request: SignedInRequest, found: Case) -> dict[str, Any]:
     return {
         "parties": found.parties.select_related("organisation").order_by("role", "pk"),
         "notices": found.notices.filter(kind="evidence", round=found.round).select_related("party__organisation"),
@@ -101,30 +101,32 @@ def _adjustments(found: Case) -> Any:
     )
 
 
-def _events(request: HttpRequest, found: Case) -> Any:
+def _events(request: SignedInRequest, found: Case) -> Any:
     return Event.objects.visible_to(request.user).about(found).select_related("actor__organisation")
 
 
-def _timeline(request: HttpRequest, found: Case) -> dict[str, Any]:
+def _timeline(request: SignedInRequest, found: Case) -> dict[str, Any]:
     return {"events": timeline(_events(request, found), reader=request.user)}
 
 
-def _notices(request: HttpRequest, found: Case) -> dict[str, Any]:
+def _notices(request: SignedInRequest, found: Case) -> dict[str, Any]:
     notices = found.notices.select_related("party__organisation").order_by("-round", "pk")
     pending = ExtensionRequest.objects.open().filter(notice__case=found).select_related("notice")
     return {"notices": notices, "requests": pending}
 
 
-def _exhibits(request: HttpRequest, found: Case) -> dict[str, Any]:
-    exhibits = found.exhibits.select_related("item", "party__organisation").prefetch_related("item__grants__organisation")
+def _exhibits(request: SignedInRequest, found: Case) -> dict[str, Any]:
+    exhibits = found.exhibits.select_related("item", "party__organisation").prefetch_related(
+        "item__grants__organisation"
+    )
     return {"exhibits": exhibits.prefetch_related("comments__organisation")}
 
 
-def _notes(request: HttpRequest, found: Case) -> dict[str, Any]:
+def _notes(request: SignedInRequest, found: Case) -> dict[str, Any]:
     return {"notes": found.notes.select_related("by").order_by("-pk"), "form": NoteForm()}
 
 
-def _brief(request: HttpRequest, found: Case) -> dict[str, Any]:
+def _brief(request: SignedInRequest, found: Case) -> dict[str, Any]:
     return {"brief": laid_out(act.brief_texts(found))}
 
 
@@ -138,7 +140,7 @@ _TAB_PAGES = {
 }
 
 
-def _party_page(request: HttpRequest, found: Case) -> dict[str, Any]:
+def _party_page(request: SignedInRequest, found: Case) -> dict[str, Any]:
     own = request.user.organisation_id
     parties = [
         {"role": p.get_role_display(), "name": p.name_for(request.user), "own": p.organisation_id == own}
@@ -159,7 +161,7 @@ def _party_page(request: HttpRequest, found: Case) -> dict[str, Any]:
 
 
 @login_required
-def case_new(request: HttpRequest) -> HttpResponse:
+def case_new(request: SignedInRequest) -> HttpResponse:
     """Open a case: from `?from=` a filing, or on the ministry's own motion."""
     if not request.user.is_ministry:
         raise PermissionDenied("Cases are opened by the ministry.")
@@ -195,7 +197,9 @@ def case_new(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _page(request: HttpRequest, found: Case, verb: str, form: Any, do: Any, *, tab: str = "", **words: Any) -> HttpResponse:
+def _page(
+    request: SignedInRequest, found: Case, verb: str, form: Any, do: Any, *, tab: str = "", **words: Any
+) -> HttpResponse:
     """A form page about a case that goes back to the case; who may not do it is told before filling anything in."""
     check(request.user, CASE_RULES[verb], found)
     back = reverse("case_tab", args=[found.reference, tab]) if tab else reverse("case", args=[found.reference])
@@ -205,7 +209,7 @@ def _page(request: HttpRequest, found: Case, verb: str, form: Any, do: Any, *, t
 
 
 @login_required
-def case_assign(request: HttpRequest, reference: str) -> HttpResponse:
+def case_assign(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     form = AssignForm(initial={"officer": found.officer_id, "deputy": found.deputy_id}, **sent(request))
 
@@ -217,7 +221,7 @@ def case_assign(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def case_conflict(request: HttpRequest, reference: str) -> HttpResponse:
+def case_conflict(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     return _page(
         request,
@@ -233,7 +237,7 @@ def case_conflict(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def case_note(request: HttpRequest, reference: str) -> HttpResponse:
+def case_note(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     return _page(
         request,
@@ -247,7 +251,7 @@ def case_note(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def case_brief(request: HttpRequest, reference: str, head: str) -> HttpResponse:
+def case_brief(request: SignedInRequest, reference: str, head: str) -> HttpResponse:
     found = find(request, reference)
     about = next((h for h in HEADS if h.key == head), None)
     if about is None:
@@ -285,7 +289,7 @@ def case_brief(request: HttpRequest, reference: str, head: str) -> HttpResponse:
 
 
 @login_required
-def case_issue(request: HttpRequest, reference: str) -> HttpResponse:
+def case_issue(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     asked = found.notices.filter(round=found.round, kind="evidence").values("party")
     parties = list(found.parties.exclude(pk__in=asked).select_related("organisation").order_by("pk"))
@@ -300,7 +304,7 @@ def case_issue(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def case_propose(request: HttpRequest, reference: str) -> HttpResponse:
+def case_propose(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     return _page(
         request,
@@ -314,7 +318,7 @@ def case_propose(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def case_resolve(request: HttpRequest, reference: str) -> HttpResponse:
+def case_resolve(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     proposal = found.proposals.filter(round=found.round).order_by("-pk").first()
     initial = {"outcome": proposal.outcome, "reasons": proposal.reasons} if proposal else {}
@@ -330,7 +334,7 @@ def case_resolve(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def case_publish(request: HttpRequest, reference: str) -> HttpResponse:
+def case_publish(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     return _page(
         request,
@@ -344,7 +348,7 @@ def case_publish(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def case_refer(request: HttpRequest, reference: str) -> HttpResponse:
+def case_refer(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     return _page(
         request,
@@ -358,13 +362,13 @@ def case_refer(request: HttpRequest, reference: str) -> HttpResponse:
     )
 
 
-def _exhibit(request: HttpRequest, pk: int) -> Exhibit:
+def _exhibit(request: SignedInRequest, pk: int) -> Exhibit:
     exhibits = Exhibit.objects.visible_to(request.user).select_related("case", "party__organisation", "item")
     return get_object_or_404(exhibits, pk=pk)
 
 
 @login_required
-def exhibit_disclose(request: HttpRequest, pk: int) -> HttpResponse:
+def exhibit_disclose(request: SignedInRequest, pk: int) -> HttpResponse:
     exhibit = _exhibit(request, pk)
     return _page(
         request,
@@ -381,7 +385,7 @@ def exhibit_disclose(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-def exhibit_comment(request: HttpRequest, pk: int) -> HttpResponse:
+def exhibit_comment(request: SignedInRequest, pk: int) -> HttpResponse:
     exhibit = _exhibit(request, pk)
     check(request.user, EXHIBIT_RULES["comment"], exhibit)
     return form_page(
@@ -393,4 +397,3 @@ def exhibit_comment(request: HttpRequest, pk: int) -> HttpResponse:
         back=reverse("case", args=[exhibit.case.reference]),
         done="Your comment is with the ministry.",
     )
-

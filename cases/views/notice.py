@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import storages
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
 from cases.actions import extensions, notices, service
 from cases.forms import AnswerForm, ExtensionForm, HandInForm, ReasonForm, ReasonsForm, ServiceForm
@@ -26,7 +27,7 @@ from web.pages import form_page, sent
 from web.problems import Invalid
 
 
-def find(request: HttpRequest, reference: str) -> Notice:
+def find(request: SignedInRequest, reference: str) -> Notice:
     """The notice of this reference, if it is for the reader to see; otherwise 404."""
     seen = Notice.objects.visible_to(request.user).select_related("case__scheme", "party__organisation", "issued_by")
     return get_object_or_404(seen, reference=reference)
@@ -34,7 +35,7 @@ def find(request: HttpRequest, reference: str) -> Notice:
 
 @login_required
 @require_safe
-def notice(request: HttpRequest, reference: str) -> HttpResponse:
+def notice(request: SignedInRequest, reference: str) -> HttpResponse:
     """A notice: its terms, its questions, its clock with the explanation, what was sent and answered."""
     found = find(request, reference)
     questions = list(found.questions.select_related("draft"))
@@ -66,7 +67,7 @@ def _status(question: Question, left: set[int]) -> tuple[str, str]:
 
 
 @login_required
-def notice_question(request: HttpRequest, reference: str, number: int) -> HttpResponse:
+def notice_question(request: SignedInRequest, reference: str, number: int) -> HttpResponse:
     """Answer one question: saved as a draft, handed in with all the others."""
     found = find(request, reference)
     check(request.user, NOTICE_RULES["save_answer"], found)
@@ -99,18 +100,20 @@ def _initial(draft: AnswerDraft | None) -> dict[str, Any]:
     return {**{name: getattr(draft, name) for name in fields}, "evidence": references}
 
 
-def _changed(request: HttpRequest, page: dict[str, Any], changed: notices.AnswerChanged) -> HttpResponse:
+def _changed(request: SignedInRequest, page: dict[str, Any], changed: notices.AnswerChanged) -> HttpResponse:
     """Nothing is lost: the colleague's answer is shown, one's own stays in the form, and saving again is deliberate."""
     data = request.POST.copy()
     data["revision"] = str(changed.draft.revision)
     form = AnswerForm(organisation_id=page["notice"].party.organisation_id, data=data)
     who = changed.draft.updated_by.name
-    form.add_error(None, f"{who} has saved this answer since you opened it. Theirs is shown below; yours is in the form.")
+    form.add_error(
+        None, f"{who} has saved this answer since you opened it. Theirs is shown below; yours is in the form."
+    )
     return render(request, "cases/question.html", {**page, "form": form, "theirs": changed.draft}, status=409)
 
 
 @login_required
-def notice_check(request: HttpRequest, reference: str) -> HttpResponse:
+def notice_check(request: SignedInRequest, reference: str) -> HttpResponse:
     """Check all answers and hand them in."""
     found = find(request, reference)
     check(request.user, NOTICE_RULES["save_answer"], found)
@@ -133,7 +136,7 @@ def notice_check(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def response(request: HttpRequest, reference: str, number: int) -> HttpResponse:
+def response(request: SignedInRequest, reference: str, number: int) -> HttpResponse:
     """An answer as it was handed in: the party's receipt; for the case team something to read and mark as read."""
     found = find(request, reference)
     handed_in = get_object_or_404(found.responses.select_related("submitted_by"), number=number)
@@ -157,7 +160,7 @@ def answers_of(handed_in: Response) -> list[dict[str, Any]]:
 
 
 @login_required
-def notice_more_time(request: HttpRequest, reference: str) -> HttpResponse:
+def notice_more_time(request: SignedInRequest, reference: str) -> HttpResponse:
     """A party asks for more time."""
     found = find(request, reference)
     check(request.user, NOTICE_RULES["request_extension"], found)
@@ -177,7 +180,7 @@ def notice_more_time(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def notice_extend(request: HttpRequest, reference: str) -> HttpResponse:
+def notice_extend(request: SignedInRequest, reference: str) -> HttpResponse:
     """The case team gives more time of its own accord."""
     found = find(request, reference)
     check(request.user, NOTICE_RULES["extend"], found)
@@ -192,7 +195,7 @@ def notice_extend(request: HttpRequest, reference: str) -> HttpResponse:
     )
 
 
-def _request(request: HttpRequest, pk: int) -> tuple[ExtensionRequest, Notice]:
+def _request(request: SignedInRequest, pk: int) -> tuple[ExtensionRequest, Notice]:
     asked = get_object_or_404(ExtensionRequest.objects.select_related("notice"), pk=pk)
     found = find(request, asked.notice.reference)
     check(request.user, NOTICE_RULES["decide_extension"], found)
@@ -200,7 +203,7 @@ def _request(request: HttpRequest, pk: int) -> tuple[ExtensionRequest, Notice]:
 
 
 @login_required
-def extension_grant(request: HttpRequest, pk: int) -> HttpResponse:
+def extension_grant(request: SignedInRequest, pk: int) -> HttpResponse:
     asked, found = _request(request, pk)
     return form_page(
         request,
@@ -215,7 +218,7 @@ def extension_grant(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-def extension_refuse(request: HttpRequest, pk: int) -> HttpResponse:
+def extension_refuse(request: SignedInRequest, pk: int) -> HttpResponse:
     asked, found = _request(request, pk)
     return form_page(
         request,
@@ -231,7 +234,7 @@ def extension_refuse(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-def notice_waive(request: HttpRequest, reference: str) -> HttpResponse:
+def notice_waive(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     check(request.user, NOTICE_RULES["waive"], found)
     return form_page(
@@ -248,7 +251,7 @@ def notice_waive(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def notice_serve_again(request: HttpRequest, reference: str) -> HttpResponse:
+def notice_serve_again(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     service.serve_again(found.pk, by=request.user)
     messages.success(request, "Served again. The period runs from now.")
@@ -256,7 +259,7 @@ def notice_serve_again(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def notice_service(request: HttpRequest, reference: str) -> HttpResponse:
+def notice_service(request: SignedInRequest, reference: str) -> HttpResponse:
     """Record that a notice was served by other means."""
     found = find(request, reference)
     check(request.user, NOTICE_RULES["settle_service"], found)
@@ -273,14 +276,14 @@ def notice_service(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_safe
-def service_proof(request: HttpRequest, pk: int) -> HttpResponse:
+def service_proof(request: SignedInRequest, pk: int) -> FileResponse:
     """The copy of a proof of service, for the ministry, as an attachment only."""
     served = get_object_or_404(Service.objects.select_related("notice"), pk=pk)
     found = find(request, served.notice.reference)
     check(request.user, NOTICE_RULES["settle_service"], found)
     if not served.proof_file:
         raise Service.DoesNotExist
-    file = storages["default"].open(served.proof_file.name)
+    file = storages["default"].open(str(served.proof_file.name))
     answer = FileResponse(file, as_attachment=True, filename=served.proof_name, content_type="application/octet-stream")
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer

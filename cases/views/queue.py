@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
+from accounts.models import SignedInRequest, User
 from cases.models import Case
 from ledger.time import now
 
@@ -70,7 +70,9 @@ def page_of(cases: QuerySet[Case], after: str, *, ended: bool) -> tuple[list[Cas
         except ValueError:
             instant = None
         if instant is not None and instant.tzinfo is not None and pk.isdigit():
-            cases = cases.filter(Q(refers_at__gt=instant) | Q(refers_at=instant, pk__gt=int(pk)), refers_at__gte=instant)
+            cases = cases.filter(
+                Q(refers_at__gt=instant) | Q(refers_at=instant, pk__gt=int(pk)), refers_at__gte=instant
+            )
     rows = list(cases.select_related("officer", "deputy")[: PAGE + 1])
     if len(rows) <= PAGE:
         return rows, ""
@@ -80,10 +82,11 @@ def page_of(cases: QuerySet[Case], after: str, *, ended: bool) -> tuple[list[Cas
 
 @login_required
 @require_safe
-def cases(request: HttpRequest) -> HttpResponse:
+def cases(request: SignedInRequest) -> HttpResponse:
     """The ministry's queue; a company's list of the cases it is a party to."""
     user = request.user
-    assert isinstance(user, User)
+    if not isinstance(user, User):
+        raise PermissionDenied
     if user.is_company:
         own = Case.objects.visible_to(user).order_by("-pk")
         return render(request, "cases/own.html", {"cases": own})
@@ -95,7 +98,9 @@ def cases(request: HttpRequest) -> HttpResponse:
     words = request.GET.get("q", "").replace("\0", "").strip()[:100]
     if words:
         chosen = chosen.filter(Q(reference__iexact=words) | Q(title__icontains=words))
-    rows, following = page_of(chosen, request.GET.get("after", "").replace(" ", "+"), ended=name in {"ended", "referred"})
+    rows, following = page_of(
+        chosen, request.GET.get("after", "").replace(" ", "+"), ended=name in {"ended", "referred"}
+    )
     filters = [
         {
             "href": f"?show={key}",

@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
 from cases.actions import referrals as act
 from cases.brief import REASONS_IN_WORDS, laid_out
@@ -31,7 +32,7 @@ GROUPS = (
 )
 
 
-def find(request: HttpRequest, reference: str) -> Referral:
+def find(request: SignedInRequest, reference: str) -> Referral:
     """The referral of this reference, if it is for the reader to see; otherwise 404."""
     seen = Referral.objects.visible_to(request.user).select_related("case", "authority")
     return get_object_or_404(seen, reference=reference)
@@ -39,7 +40,7 @@ def find(request: HttpRequest, reference: str) -> Referral:
 
 @login_required
 @require_safe
-def referrals(request: HttpRequest) -> HttpResponse:
+def referrals(request: SignedInRequest) -> HttpResponse:
     """The queue: what waits to be acknowledged first, oldest first."""
     if request.user.role not in {"authority_officer", "caseworker", "supervisor"}:
         raise PermissionDenied("The referral queue is for the authority and the ministry.")
@@ -53,7 +54,7 @@ def referrals(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def referral(request: HttpRequest, reference: str) -> HttpResponse:
+def referral(request: SignedInRequest, reference: str) -> HttpResponse:
     """A referral as it was sent: reasons, brief, chronology, parties, exhibits, and what came after."""
     found = find(request, reference)
     sent_then = found.sent
@@ -82,13 +83,13 @@ def _of(response: Response) -> Any:
 
 @login_required
 @require_POST
-def referral_acknowledge(request: HttpRequest, reference: str) -> HttpResponse:
+def referral_acknowledge(request: SignedInRequest, reference: str) -> HttpResponse:
     act.acknowledge(find(request, reference).pk, by=request.user)
     messages.success(request, f"{reference} is acknowledged. The ministry is told.")
     return redirect("referral", reference)
 
 
-def _page(request: HttpRequest, reference: str, verb: str, form: Any, do: Any, **words: Any) -> HttpResponse:
+def _page(request: SignedInRequest, reference: str, verb: str, form: Any, do: Any, **words: Any) -> HttpResponse:
     found = find(request, reference)
     check(request.user, REFERRAL_RULES[verb], found)
     words.setdefault("title", f"{REFERRAL_RULES[verb].label}: {reference}")
@@ -103,13 +104,13 @@ def _page(request: HttpRequest, reference: str, verb: str, form: Any, do: Any, *
 
 
 @login_required
-def referral_accept(request: HttpRequest, reference: str) -> HttpResponse:
+def referral_accept(request: SignedInRequest, reference: str) -> HttpResponse:
     done = "Accepted. The ministry and the parties are told."
     return _page(request, reference, "accept", AcceptReferralForm(**sent(request)), act.accept, done=done)
 
 
 @login_required
-def referral_return(request: HttpRequest, reference: str) -> HttpResponse:
+def referral_return(request: SignedInRequest, reference: str) -> HttpResponse:
     return _page(
         request,
         reference,
@@ -122,13 +123,13 @@ def referral_return(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @login_required
-def referral_decline(request: HttpRequest, reference: str) -> HttpResponse:
+def referral_decline(request: SignedInRequest, reference: str) -> HttpResponse:
     done = "Declined. The case is the ministry’s again."
     return _page(request, reference, "decline", DeclineReferralForm(**sent(request)), act.decline, done=done)
 
 
 @login_required
-def referral_withdraw(request: HttpRequest, reference: str) -> HttpResponse:
+def referral_withdraw(request: SignedInRequest, reference: str) -> HttpResponse:
     return _page(
         request,
         reference,

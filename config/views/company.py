@@ -57,7 +57,11 @@ def _notices(user: User) -> Block:
 def _returned(user: User) -> Block:
     filings = Filing.objects.visible_to(user).filter(state__in=["returned", "more_wanted"]).order_by("decided_at")
     rows = [
-        Row(f.reference, reverse("filing", args=[f.reference]), f"{f.get_kind_display()}: {f.get_state_display().lower()}")
+        Row(
+            f.reference,
+            reverse("filing", args=[f.reference]),
+            f"{f.get_kind_display()}: {f.get_state_display().lower()}",
+        )
         for f in first(filings)
     ]
     return block("Returned to you", "Nothing has been returned to you.", rows)
@@ -85,7 +89,11 @@ def _disclosed(user: User) -> Block:
     granted = Grant.objects.current().filter(organisation_id=user.organisation_id).values("item")
     exhibits = Exhibit.objects.visible_to(user).filter(item__in=granted).select_related("case").order_by("-pk")
     rows = [
-        Row(f"Exhibit {e.label} in {e.case.reference}", reverse("case", args=[e.case.reference]), "You may comment on it.")
+        Row(
+            f"Exhibit {e.label} in {e.case.reference}",
+            reverse("case", args=[e.case.reference]),
+            "You may comment on it.",
+        )
         for e in first(exhibits)
     ]
     return block("Disclosed to you", "Nothing of another party has been disclosed to you.", rows)
@@ -94,7 +102,11 @@ def _disclosed(user: User) -> Block:
 def _requests(user: User) -> Block:
     asked = ExtensionRequest.objects.open().filter(notice__in=Notice.objects.visible_to(user)).select_related("notice")
     rows = [
-        Row(r.notice.reference, reverse("notice", args=[r.notice.reference]), f"Asked until {r.until_day.day} {r.until_day:%B %Y}")
+        Row(
+            r.notice.reference,
+            reverse("notice", args=[r.notice.reference]),
+            f"Asked until {r.until_day.day} {r.until_day:%B %Y}",
+        )
         for r in first(asked.order_by("pk"))
     ]
     return block("Requests that wait for the ministry", "No request of yours waits for a decision.", rows)
@@ -114,7 +126,11 @@ def _drafts(user: User) -> Block:
 def _receipts(user: User) -> Block:
     filed = Filing.objects.visible_to(user).exclude(state="draft").order_by("-submitted_at")
     rows = [
-        Row(f.reference, reverse("filing_receipt", args=[f.reference]), f"{f.get_kind_display()}: {f.get_state_display()}")
+        Row(
+            f.reference,
+            reverse("filing_receipt", args=[f.reference]),
+            f"{f.get_kind_display()}: {f.get_state_display()}",
+        )
         for f in filed[:5]
     ]
     return block("Receipts", "You have submitted nothing yet.", rows)
@@ -124,9 +140,13 @@ def _organisation(user: User) -> Block:
     contacts = Contact.objects.filter(organisation_id=user.organisation_id, removed_at__isnull=True)
     bounced = contacts.filter(bounced_at__isnull=False).count()
     invited = Invitation.objects.visible_to(user).open().count()
-    rows = [Row("Contacts", reverse("organisation"), f"{contacts.count()} contacts" + (f", {bounced} bounced" * bool(bounced)))]
+    rows = [
+        Row(
+            "Contacts",
+            reverse("organisation"),
+            f"{contacts.count()} contacts" + (f", {bounced} bounced" * bool(bounced)),
+        )
+    ]
     if invited:
         rows.append(Row("Invitations", reverse("organisation"), f"{invited} not yet accepted"))
     return block("Your organisation", "", rows)
-
-

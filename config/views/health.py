@@ -42,7 +42,9 @@ def _measure() -> Health:
         cursor.execute("SELECT 1")
     instant = now()
     swept = SweepRun.objects.filter(name="cases").values_list("completed_at", flat=True).first()
-    oldest = Message.objects.filter(state="queued").order_by("next_attempt_at").values_list("created_at", flat=True).first()
+    oldest = (
+        Message.objects.filter(state="queued").order_by("next_attempt_at").values_list("created_at", flat=True).first()
+    )
     overdue = overdue_by_more_than()[:100].count()
     facts = {
         "database": "ok",

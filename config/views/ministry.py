@@ -9,7 +9,16 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 
 from accounts.models import Organisation, User
-from cases.models import Case, ConflictDeclaration, DecisionProposal, ExtensionRequest, Notice, Referral, Response, ServiceDoubt
+from cases.models import (
+    Case,
+    ConflictDeclaration,
+    DecisionProposal,
+    ExtensionRequest,
+    Notice,
+    Referral,
+    Response,
+    ServiceDoubt,
+)
 from config.views.blocks import SHOWN, Block, Row, block, first
 from disclosures.models import Filing
 from ledger.time import local_date, now
@@ -124,7 +133,11 @@ def _unread(user: User) -> Block:
 def _doubts(user: User) -> Block:
     doubts = ServiceDoubt.objects.open().filter(_seen_cases(user, "notice__case")).select_related("notice__case")
     rows = [
-        Row(d.notice.reference, reverse("notice", args=[d.notice.reference]), f"{d.get_reason_display()}. It holds {d.notice.case.reference}.")
+        Row(
+            d.notice.reference,
+            reverse("notice", args=[d.notice.reference]),
+            f"{d.get_reason_display()}. It holds {d.notice.case.reference}.",
+        )
         for d in first(doubts.order_by("raised_at"))
     ]
     return block("Service in doubt", "The service of no notice is in doubt.", rows)
@@ -183,9 +196,7 @@ def _sent_back(user: User) -> Block:
 
 def _registrations() -> Block:
     pending = Organisation.objects.filter(state="pending").order_by("created_at")
-    rows = [
-        Row(o.name, reverse("organisation_detail", args=[o.pk]), "Waits for verification") for o in first(pending)
-    ]
+    rows = [Row(o.name, reverse("organisation_detail", args=[o.pk]), "Waits for verification") for o in first(pending)]
     return block("Registrations", "No organisation waits for verification.", rows, more=reverse("organisations"))
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
+from accounts.models import SignedInRequest, User
 from cases.models import Publication
 from config.views.blocks import Block, Row, block, first
 from config.views.health import measure
@@ -58,9 +58,13 @@ def operator(user: User) -> list[Block]:
     """Are the sweeps running, what is stuck."""
     health = measure()
     facts = [Row(name.replace("_", " ").capitalize(), "", str(value)) for name, value in health.facts.items()]
-    stuck = [Row(f"{p.sweep} {p.object_id}", "", f"{p.error}, tried {p.attempts} times") for p in first(PutOff.objects.all())]
+    stuck = [
+        Row(f"{p.sweep} {p.object_id}", "", f"{p.error}, tried {p.attempts} times") for p in first(PutOff.objects.all())
+    ]
     return [
-        block("Health", "", [Row("Everything runs" if health.well else "Something is wrong", reverse("health")), *facts]),
+        block(
+            "Health", "", [Row("Everything runs" if health.well else "Something is wrong", reverse("health")), *facts]
+        ),
         block("Put off", "No row is put off.", stuck),
     ]
 
@@ -74,7 +78,7 @@ def partner(user: User) -> list[Block]:
 
 @login_required
 @require_safe
-def events(request: HttpRequest) -> HttpResponse:
+def events(request: SignedInRequest) -> HttpResponse:
     """The auditor's list of events, newest first; never the content that they name."""
     user = request.user
     if not isinstance(user, User) or user.role != "auditor":

@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.permissions import allowed
 from disclosures import actions as act
@@ -30,6 +30,7 @@ from disclosures.views.page import (
 )
 from ledger.time import local_date, now
 from web.pages import form_page, sent
+from web.templatetags.candour import counted
 
 # From a rule's verb to the page that does it, and whether its button warns.
 PAGES = {
@@ -84,7 +85,7 @@ def _standing(request: Request, found: Filing, verbs: list[str]) -> dict[str, An
         "state": state_of(found, user),
         "next": next_step(found, user, promised=owed),
         "buttons": [_button(found, verb) for verb in verbs if verb in PAGES],
-        "may_amend": "amend" in verbs,
+        "may_amend": "amend" in verbs and found.amendment_under_way() is None,
         "history": _history(request, found),
         "follow_ups": follow_ups,
         "amendments": Filing.objects.visible_to(user).filter(amends=found).order_by("pk"),
@@ -116,7 +117,7 @@ def _history(request: Request, found: Filing) -> list[dict[str, Any]]:
             "title": f"Version {v.number} received",
             "who": f"{v.declared_name}, {v.declared_capacity}",
             "href": reverse("filing_version", args=[found.reference, v.number]),
-            "text": f"{len(v.changed_fields)} answer(s) changed" if v.changed_fields else "",
+            "text": f"{counted(len(v.changed_fields), 'answer')} changed" if v.changed_fields else "",
         }
         for v in FilingVersion.objects.visible_to(request.user).filter(filing=found)
     ]
@@ -188,6 +189,7 @@ def version(request: Request, reference: str, number: int) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def discard(request: Request, reference: str) -> HttpResponse:
     found = find_for(request, reference, "discard")
     return form_page(
@@ -205,6 +207,7 @@ def discard(request: Request, reference: str) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: Request, reference: str) -> HttpResponse:
     found = find_for(request, reference, "withdraw")
     return form_page(

@@ -8,14 +8,14 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Case, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Case, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.db.models import When as WhenIn
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from disclosures import actions as act
-from disclosures.models import Filing, FilingVersion
+from disclosures.models import Filing, FilingVersion, FollowUp
 from disclosures.rules import COMPANY
 from disclosures.views.page import Request, next_step, state_of
 from ledger.time import local_date, now
@@ -47,15 +47,16 @@ def _list(request: Request, kind: str) -> HttpResponse:
         first = WhenIn(state__in=["draft", "returned", "more_wanted"], then=Value(0))
         found = found.annotate(rank=Case(first, default=Value(1), output_field=IntegerField())).order_by("rank", "-pk")
     else:
-        found = found.order_by("-submitted_at", "-pk")
+        found = found.order_by("-pk")
     page = _page(request, found)
     context = {"kind": kind, "page": page, "rows": _rows(request, page), "may_start": user.role in COMPANY}
     return render(request, "disclosures/list.html", context)
 
 
 def _page(request: Request, found: QuerySet[Filing]) -> Any:
-    due = Min("follow_ups__due_on", filter=Q(follow_ups__done_at__isnull=True))
-    return Paginator(found.annotate(next_due=due)[:MOST], PAGE).get_page(request.GET.get("page"))
+    owed = FollowUp.objects.filter(filing=OuterRef("pk"), done_at__isnull=True).order_by("due_on")
+    found = found.annotate(next_due=Subquery(owed.values("due_on")[:1]))
+    return Paginator(found[:MOST], PAGE).get_page(request.GET.get("page"))
 
 
 def _rows(request: Request, page: Any) -> list[dict[str, Any]]:
@@ -96,7 +97,7 @@ def review_queue(request: Request) -> HttpResponse:
     seen = Filing.objects.visible_to(request.user)
     waiting = list(seen.waiting().values_list("kind", "state")[: MOST + 1])
     kinds, states = _kinds(waiting, everything), _states(waiting, everything)
-    found = seen.order_by("-submitted_at", "-pk") if everything else seen.waiting()
+    found = seen.order_by("-pk") if everything else seen.waiting()
     chosen = {"kind": _one_of(request, "kind", kinds), "state": _one_of(request, "state", states)}
     found = found.filter(**{name: value for name, value in chosen.items() if value})
     page = _page(request, found.select_related("organisation").annotate(urgent=_latest("urgent")))

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.urls import reverse
+from django.views.decorators.http import require_http_methods
 
 from disclosures import actions as act
 from disclosures.catalogue import SCHEMAS
@@ -35,6 +36,7 @@ def _step(
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "accept")
     intro = f"It goes on record as {filing.organisation} declared it, and the company is told."
@@ -52,11 +54,13 @@ def accept(request: Request, reference: str) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def return_(request: Request, reference: str) -> HttpResponse:
     return _with_reasons(request, reference, "return_", act.return_, f"{reference} is returned to the company.")
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def want_more(request: Request, reference: str) -> HttpResponse:
     return _with_reasons(request, reference, "want_more", act.want_more, f"{reference}: the company is asked for more.")
 
@@ -83,6 +87,7 @@ def _with_reasons(request: Request, reference: str, verb: str, action: Callable[
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def acknowledge(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "acknowledge")
     return _step(
@@ -97,6 +102,7 @@ def acknowledge(request: Request, reference: str) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def admit(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "admit")
     return _step(
@@ -111,6 +117,7 @@ def admit(request: Request, reference: str) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def reject(request: Request, reference: str) -> HttpResponse:
     filing = find_for(request, reference, "reject")
     return _step(

@@ -121,9 +121,7 @@ def test_admin_with_an_app_is_asked_for_the_code(client: Client, admin: User) ->
         ("authority", "authority_officer"),
     ],
 )
-def test_without_a_second_factor_one_can_only_set_it_up_or_leave(
-    settings: Settings, kind: str, role: str
-) -> None:
+def test_without_a_second_factor_one_can_only_set_it_up_or_leave(settings: Settings, kind: str, role: str) -> None:
     settings.SECOND_FACTOR_REQUIRED = True
     user = cast.person(cast.organisation("Somebody", kind), role, second_factor=False)
     client = Client()
@@ -196,7 +194,9 @@ def test_nobody_signs_themselves_up(client: Client) -> None:
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("url", ["/account/email/", "/account/confirm-email/", "/account/login/code/", "/accounts/login/"])
+@pytest.mark.parametrize(
+    "url", ["/account/email/", "/account/confirm-email/", "/account/login/code/", "/accounts/login/"]
+)
 def test_what_is_not_used_is_not_there(client: Client, officer: User, url: str) -> None:
     client.force_login(officer)
     assert client.get(url).status_code == 404

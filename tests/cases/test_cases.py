@@ -69,7 +69,9 @@ def test_open_needs_an_admitted_source_and_only_one_case(w: World) -> None:
         cases.open_case(by=w.caseworker, seats=[], **words)
 
 
-@pytest.mark.parametrize(("offset", "state", "late"), [(-SECOND, "answered", False), (timedelta(0), "answered_late", True)])
+@pytest.mark.parametrize(
+    ("offset", "state", "late"), [(-SECOND, "answered", False), (timedelta(0), "answered_late", True)]
+)
 def test_answer_is_judged_by_when_its_last_byte_arrived(w: World, offset: timedelta, state: str, late: bool) -> None:
     case = open_case(w)
     with standing_at(DUE + timedelta(minutes=5)):
@@ -246,7 +248,9 @@ def test_outage_known_late_takes_back_a_miss_while_the_case_is_open(w: World) ->
 def test_added_holiday_moves_only_running_periods_of_that_nation_and_only_later(w: World) -> None:
     case = open_case(w)
     with standing_at(MONDAY + timedelta(days=3)):
-        calendar.override_day(by=w.supervisor, day=date(2026, 10, 19), nation="scotland", working=False, name="Royal day")
+        calendar.override_day(
+            by=w.supervisor, day=date(2026, 10, 19), nation="scotland", working=False, name="Royal day"
+        )
         assert notice_to(case, w.respondent).due_at == DUE
         calendar.override_day(by=w.supervisor, day=date(2026, 10, 19), nation="", working=False, name="Royal day")
     assert notice_to(case, w.respondent).due_at == end_of(date(2026, 10, 20))

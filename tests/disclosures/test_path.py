@@ -135,13 +135,14 @@ def test_disclosure_goes_from_start_to_an_accepted_amendment(people: People) -> 
         assert ministry.post(url("filing_accept", filing), accept).status_code == 302
         page = ministry.get(url("filing", filing)).content.decode()
         assert f"/cases/new/?from={filing.reference}" in page
-        assert "Amend" in company.get(url("filing", filing)).content.decode()
+        assert "Amend this disclosure" in company.get(url("filing", filing)).content.decode()
         amended = company.post(url("filing_amend", filing))
         amendment = Filing.objects.get(amends=filing)
         assert amended.url == url("filing", amendment)
         again = company.post(url("filing_amend", filing))
         assert again.status_code == 409
         assert amendment.reference in again.content.decode()
+        assert "Amend this disclosure" not in company.get(url("filing", filing)).content.decode()
     assert company.get(url("filing", amendment)).content.decode().count("Completed") == 7
     with standing_at(MONDAY + timedelta(days=4)):
         newer = full_disclosure(requests=exact(3_000_000), filer_reference="EXT-7")

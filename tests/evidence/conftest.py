@@ -1,23 +1,23 @@
 """A company with a rival, the ministry and the authority around it, and a storage that starts empty."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from pytest_django import Settings
 
 
 @pytest.fixture
-def storage() -> Iterator[Path]:
-    """The folder of the evidence storage of this test process."""
-    from django.conf import settings  # there are none before the server is up
-
-    folder = Path(settings.CANDOUR_HOME) / "evidence"
-    shutil.rmtree(folder, ignore_errors=True)
+def storage(settings: Settings, tmp_path: Path) -> Path:
+    """The folder of the evidence storage, this test's own."""
+    folder, temporary = tmp_path / "evidence", tmp_path / "tmp"
     folder.mkdir(mode=0o700)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    temporary.mkdir(mode=0o700)
+    default = {**settings.STORAGES["default"]}
+    default["OPTIONS"] = {**default["OPTIONS"], "location": str(folder)}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    settings.FILE_UPLOAD_TEMP_DIR = str(temporary)
+    return folder
 
 
 @pytest.fixture

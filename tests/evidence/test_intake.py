@@ -89,7 +89,7 @@ def test_safe_name_leads_nowhere(name: str) -> None:
     assert 0 < len(safe) <= 171
     assert safe.isascii()
     assert safe.isprintable()
-    assert not set(safe) & set('/\\:*?"<>|;%&$`\'\n\r\0')
+    assert not set(safe) & set("/\\:*?\"<>|;%&$`'\n\r\0")
     assert not safe.startswith(".")
     assert PurePath(safe).name == safe
     assert safe == safe.strip()

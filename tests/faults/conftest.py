@@ -99,11 +99,13 @@ def without_constraint(owner: psycopg.Connection[Any]) -> Iterator[Callable[[str
     yield drop
     for table, name, definition in dropped:
         # A unique constraint takes no exceptions: the rows that broke it must be out of the way first.
-        with owner.transaction():
-            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
-            owner.execute(f"DELETE FROM {table}".encode())
-            owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
-            owner.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}".encode())
+        for statement in (
+            f"ALTER TABLE {table} DISABLE TRIGGER USER",
+            f"DELETE FROM {table}",
+            f"ALTER TABLE {table} ENABLE TRIGGER USER",
+            f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}",
+        ):
+            owner.execute(statement.encode())
 
 
 # --- Figures, shown at the end of a run ---------------------------------------------------------------------------------

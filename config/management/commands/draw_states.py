@@ -49,7 +49,9 @@ def _arrows(rules: Rules, extra: dict[str, tuple[str, str]]) -> list[str]:
         if rule.to_state is None:
             continue
         sources = sorted(rule.from_states) if rule.from_states else ["[*]"]
-        lines += [f"    {source} --> {rule.to_state}: {verb.strip('_')}" for source in sources if source != rule.to_state]
+        lines += [
+            f"    {source} --> {rule.to_state}: {verb.strip('_')}" for source in sources if source != rule.to_state
+        ]
     lines += [f"    {source} --> {target}: {words}" for words, (source, target) in extra.items()]
     return lines
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +33,6 @@ class Command(BaseCommand):
             "watch": {"case": case, "refers_at": refers_at.isoformat()},
         }
         path = settings.CANDOUR_HOME / "demo.json"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(demo, file, indent=2)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(demo, indent=2))
         self.stdout.write(f"Wrote {path.name}: watch {case}.")
