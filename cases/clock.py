@@ -102,7 +102,7 @@ def evidence_period(
         expires_at=end_of(last_day),
         nation=nation,
         rule=RULE,
-        calendar=CALENDAR_VERSION,
+        calendar=f"{CALENDAR_VERSION}, {len(known)} changed" if known else CALENDAR_VERSION,
         trace=tuple(steps),
     )
 

@@ -71,8 +71,8 @@ def preservation_notice(*, scheme: Any, authority: str, officer: str, addressee:
 
 
 def in_paragraphs(content: dict[str, str]) -> list[tuple[str, str]]:
-    """A stored notice as `(heading, text)` pairs."""
-    return [(HEADINGS[key], text) for key, text in content.items() if key in HEADINGS]
+    """A stored notice as `(heading, text)` pairs, in the order of `HEADINGS`: stored JSON keeps none."""
+    return [(heading, content[key]) for key, heading in HEADINGS.items() if key in content]
 
 
 HEADINGS = {

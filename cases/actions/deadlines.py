@@ -12,14 +12,17 @@ from ledger.time import local_date, now
 
 
 def locked_case(case_id: int) -> Case:
-    """The case, locked: the one lock under which everything in a case is done. Raises Case.DoesNotExist."""
-    return Case.objects.select_for_update(of=["self"]).select_related("scheme", "officer", "deputy").get(pk=case_id)
+    """The case, locked: the one lock under which everything in a case is done. Raises Case.DoesNotExist.
+
+    Only what never changes is joined: a lock that has waited takes the new row of the case, and joins the old others.
+    """
+    return Case.objects.select_for_update(of=["self"]).select_related("scheme").get(pk=case_id)
 
 
 def free_case(case_id: int) -> Case | None:
     """The case, locked, for a sweep: None when somebody else holds it, who will be looked at again next time."""
     cases = Case.objects.select_for_update(of=["self"], skip_locked=True)
-    return cases.select_related("scheme", "officer", "deputy").filter(pk=case_id).first()
+    return cases.select_related("scheme").filter(pk=case_id).first()
 
 
 def period_for(sent_at: datetime, nation: str, scheme: Scheme) -> EvidencePeriod:

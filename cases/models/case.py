@@ -6,9 +6,9 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
-from accounts.models import Organisation
+from accounts.models import Organisation, User
 from disclosures.models import Filing, FilingVersion, Scheme
 from ledger.time import now
 
@@ -28,10 +28,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
         """Open cases whose referral waits: for the answer to a timely request, or for service that is in doubt."""
         from cases.models.notice import ExtensionRequest, ServiceDoubt
 
-        return self.filter(
-            Exists(ExtensionRequest.objects.holding().filter(notice__case=OuterRef("pk")))
-            | Exists(ServiceDoubt.objects.open().filter(notice__case=OuterRef("pk"), notice__round=OuterRef("round")))
-        )
+        requests = ExtensionRequest.objects.holding().values("notice__case_id")
+        doubts = ServiceDoubt.objects.open().filter(notice__round=F("notice__case__round")).values("notice__case_id")
+        # From the few that hold to their cases, never over all the cases.
+        return self.filter(pk__in=requests.union(doubts), state="open")
 
     def due_for_referral(self) -> Self:
         """Open cases whose time is up and which nothing holds, the longest overdue first."""
@@ -120,7 +120,9 @@ class Case(models.Model):
 
     def team(self) -> list[Any]:
         """Officer and deputy, where there are any."""
-        return [person for person in (self.officer, self.deputy) if person is not None]
+        ids = [pk for pk in (self.officer_id, self.deputy_id) if pk is not None]
+        found = User.objects.in_bulk(ids)
+        return [found[pk] for pk in ids]
 
 
 class Party(models.Model):

@@ -19,9 +19,11 @@ from cases.models import (
     Response,
     ServiceDoubt,
 )
-from config.views.blocks import SHOWN, Block, Row, block, first
+from config.views.blocks import Block, Row, block, first
 from disclosures.models import Filing
 from ledger.time import local_date, now
+
+PRESSING = 200
 
 
 def caseworker(user: User) -> list[Block]:
@@ -76,10 +78,10 @@ def _imminent(user: User) -> Block:
     """Within seven days: those in which everybody has answered and only a decision is missing come first."""
     soon = _open(user).filter(refers_at__lte=now() + timedelta(days=7)).order_by("refers_at", "pk")
     waiting = Exists(Notice.objects.open().filter(case=OuterRef("pk"), round=OuterRef("round")))
-    answered = list(first(soon.filter(~waiting)))
-    others = list(soon.filter(waiting)[: SHOWN - len(answered)]) if len(answered) < SHOWN else []
-    rows = [_case_row(c, "All have answered: only a decision is missing.") for c in answered]
-    rows += [_case_row(c, "Answers are still awaited.") for c in others]
+    # Of the most pressing ones only: to look through all of them would cost more with every case there is.
+    pressing = sorted(soon.annotate(waiting=waiting)[:PRESSING], key=lambda case: (case.waiting, case.refers_at))
+    words = {False: "All have answered: only a decision is missing.", True: "Answers are still awaited."}
+    rows = [_case_row(case, words[case.waiting]) for case in first(pressing)]
     return block(
         "Going to the authority within 7 days",
         "No case goes to the authority within 7 days.",

@@ -15,7 +15,7 @@ from disclosures.forms import MOST, ReceiptForm, SectionForm, WholeField, initia
 from disclosures.schema import ESTIMATED, NOT_KNOWN, Field, asked, problems
 from tests.disclosures.content import BySection, estimated, exact, flat, full_allegation, full_disclosure, not_known
 from tests.disclosures.people import filled_in
-from tests.disclosures.test_schema import TODAY
+from tests.disclosures.test_schema import TODAY, unhurried
 from web.forms import add_errors
 from web.problems import Invalid
 
@@ -179,6 +179,7 @@ def test_what_cannot_be_read_is_said_beside_the_field(key: str, typed: dict[str,
     assert says in str(form.errors[name])
 
 
+@unhurried
 @given(st.text(max_size=30) | st.integers(-5, 10**20).map(lambda n: f"{n:,}"))
 def test_whole_number_never_breaks_on_any_text(text: str) -> None:
     from django.core.exceptions import ValidationError
@@ -191,6 +192,7 @@ def test_whole_number_never_breaks_on_any_text(text: str) -> None:
     assert found is None or 0 <= found <= MOST
 
 
+@unhurried
 @given(st.integers(0, MOST))
 def test_whole_number_is_read_with_commas_or_spaces(number: int) -> None:
     field = WholeField(label="Records")
@@ -208,6 +210,7 @@ def _any_field() -> st.SearchStrategy[tuple[str, Field]]:
     return st.sampled_from([(k, f) for k, f in every if f.required is True])
 
 
+@unhurried
 @given(_any_field(), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40))
 def test_text_survives_storing_and_showing(found: tuple[str, Field], text: str) -> None:
     key, field = found

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from disclosures.catalogue import ALLEGATION, DISCLOSURE, SCHEMAS
@@ -15,6 +15,8 @@ from tests.disclosures.content import estimated, exact, flat, full_allegation, f
 
 TODAY = date(2026, 10, 5)
 SCHEMA = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+# How fast the machine is today is no property of the code.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PARTS = ("precision", "how", "why", "known_by")
 
 json = st.recursive(
@@ -43,6 +45,7 @@ def _whole(schema: Schema) -> dict[str, Any]:
 
 
 @SCHEMA
+@unhurried
 @given(data=st.data())
 def test_problems_never_raises_whatever_the_content(schema: Schema, data: st.DataObject) -> None:
     content = data.draw(_contents(schema))
@@ -57,6 +60,7 @@ def test_problems_never_raises_whatever_the_content(schema: Schema, data: st.Dat
 
 
 @SCHEMA
+@unhurried
 @given(data=st.data())
 def test_asked_is_stable_and_only_takes_away(schema: Schema, data: st.DataObject) -> None:
     content = data.draw(_contents(schema))
@@ -170,6 +174,7 @@ def test_follow_ups_are_the_facts_not_yet_known_that_are_asked() -> None:
     assert follow_ups(DISCLOSURE, content | {"ongoing": True}) == [("requests", date(2026, 12, 1))]
 
 
+@unhurried
 @given(st.dictionaries(st.text(max_size=3), json, max_size=4), st.dictionaries(st.text(max_size=3), json, max_size=4))
 def test_changes_are_the_names_that_differ(before: dict[str, Any], after: dict[str, Any]) -> None:
     found = changes(before, after)
@@ -204,6 +209,7 @@ def test_evidence_reads_with_its_title_as_far_as_it_is_known() -> None:
     assert words == "E-2026-000001 Gateway log; E-2026-000002"
 
 
+@unhurried
 @given(json)
 def test_blank_is_no_answer_and_nothing_else(answer: Any) -> None:
     assert is_blank(answer) == (answer is None or answer in ("", []))

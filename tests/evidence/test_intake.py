@@ -73,7 +73,7 @@ def test_every_type_on_the_list_is_tried() -> None:
 
 @pytest.mark.parametrize("name", BAD)
 def test_content_that_is_something_else_is_refused_in_words(name: str) -> None:
-    with pytest.raises(Refused, match="must be one of these types|content is not that of"):
+    with pytest.raises(Refused, match=r"must be one of these types|content is not that of"):
         inspect(SimpleUploadedFile(name, BAD[name]))
 
 

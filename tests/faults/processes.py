@@ -40,8 +40,8 @@ def worker(environment: dict[str, str], log: Path, *, name: str, concurrency: in
 @contextmanager
 def beat(environment: dict[str, str], log: Path) -> Iterator[Any]:
     """A beat that sends the sweep every half second."""
-    schedule = str(log.with_suffix(".schedule"))
-    with _started(environment, log, "-c", QUICK_BEAT, "beat", "--pidfile", "", "--schedule", schedule) as process:
+    arguments = ["beat", "--loglevel", "INFO", "--pidfile", "", "--schedule", str(log.with_suffix(".schedule"))]
+    with _started(environment, log, "-c", QUICK_BEAT, *arguments) as process:
         yield process
 
 

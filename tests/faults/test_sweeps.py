@@ -28,6 +28,7 @@ from tests.faults.verdict import lost_and_doubled, violations
 LONG_AGO = timedelta(days=25)
 
 
+@pytest.mark.slow
 def test_five_sweeps_at_once_do_each_case_once(
     people: builders.Cast, concurrently: Callable[..., list[Any]], figure: Callable[[str], None]
 ) -> None:

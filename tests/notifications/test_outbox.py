@@ -85,9 +85,13 @@ def test_letter_is_sent_once_and_kept_as_it_was_sent(officer: User) -> None:
 
 
 def test_letter_of_a_change_that_fails_is_never_written(officer: User) -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    @transaction.atomic
+    def change() -> None:
         told(officer)
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change()
     run_all()
     assert (mail.outbox, Message.objects.count()) == ([], 0)
 
