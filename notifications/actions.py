@@ -191,7 +191,7 @@ def _undeliverable(message_id: int, code: str) -> Message:
 def _postpone(message_id: int, error: str) -> Message:
     message = Message.objects.select_for_update().get(pk=message_id)
     message.last_error = error[:200]
-    if message.attempts >= GIVE_UP_AFTER:
+    if message.attempts >= GIVE_UP_AFTER and message.state != Message.State.BOUNCED:
         message.state = Message.State.FAILED
     message.next_attempt_at = now() + FIRST_WAIT * 2 ** min(message.attempts, 8)
     message.save(update_fields=["last_error", "state", "next_attempt_at"])
@@ -201,7 +201,8 @@ def _postpone(message_id: int, error: str) -> Message:
 @transaction.atomic(durable=True)
 def _sent(message_id: int, subject: str, body: str) -> Message:
     message = Message.objects.select_for_update().get(pk=message_id)
-    message.state = Message.State.SENT
+    if message.state != Message.State.BOUNCED:  # it may have come back already
+        message.state = Message.State.SENT
     message.sent_at = now()
     message.subject, message.body, message.last_error = subject[:300], body, ""
     if message.template in SECRET_LETTERS and not settings.DEMO:

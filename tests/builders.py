@@ -58,7 +58,9 @@ def cast() -> Cast:
 
 
 @transaction.atomic
-def open_cases(people: Cast, count: int, *, sent_at: datetime, drafted: bool = False, letters: bool = False) -> list[int]:
+def open_cases(
+    people: Cast, count: int, *, sent_at: datetime, drafted: bool = False, letters: bool = False
+) -> list[int]:
     """Add `count` open cases with two parties, a preservation and an evidence notice each, served at `sent_at`.
 
     `drafted` leaves an answer to every question ready to be handed in; `letters` adds the messages that bring the
@@ -112,18 +114,17 @@ def _parties(people: Cast, made: list[Case]) -> list[Party]:
 def _notices(people: Cast, parties: list[Party], sent_at: datetime) -> list[Notice]:
     references = iter(next_references("N", 2 * len(parties)))
     periods: dict[str, EvidencePeriod] = {}
-    rows = []
+    rows: list[Notice] = []
     for party in parties:
         addressee, scheme = party.organisation, party.case.scheme
         period = periods.setdefault(addressee.nation, period_for(sent_at, addressee.nation, scheme))
-        for kind in ("preservation", "evidence"):
-            rows.append(_notice(people, party, kind, period, sent_at, next(references)))
+        rows += [
+            _notice(people, party, kind, period, sent_at, next(references)) for kind in ("preservation", "evidence")
+        ]
     return Notice.objects.bulk_create(rows)
 
 
-def _notice(
-    people: Cast, party: Party, kind: str, period: EvidencePeriod, sent_at: datetime, reference: str
-) -> Notice:
+def _notice(people: Cast, party: Party, kind: str, period: EvidencePeriod, sent_at: datetime, reference: str) -> Notice:
     runs = kind == "evidence"
     parts: dict[str, Any] = {
         "scheme": party.case.scheme,
@@ -160,7 +161,12 @@ def _notice(
 def _draft(question: Question, people: Cast, at: datetime) -> AnswerDraft:
     by = people.complainant if question.notice.party.role == "complainant" else people.respondent
     return AnswerDraft(
-        question=question, how="answer", text="Three accounts; nothing was kept.", revision=1, updated_by=by, updated_at=at
+        question=question,
+        how="answer",
+        text="Three accounts; nothing was kept.",
+        revision=1,
+        updated_by=by,
+        updated_at=at,
     )
 
 

@@ -77,7 +77,7 @@ def broken(owner: psycopg.Connection[Any]) -> Iterator[Callable[[str, str], Call
         return lambda: mend(name, table)
 
     yield make
-    for name, table in list(made):
+    for name, table in made:
         mend(name, table)
     owner.execute("DROP FUNCTION fault_raise()")
 

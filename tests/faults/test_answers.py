@@ -293,45 +293,47 @@ def test_request_racing_the_sweep_ends_in_a_legal_order(
     for _ in range(dose(8, 100)):
         case = _case(people)
         notice = _notice(case)
-        _notice(case, "complainant")
-        waits = [random.uniform(0, 0.01), random.uniform(0, 0.01)]
-
-        def asks(notice: Notice = notice, case: Case = case, wait: float = waits[0]) -> Any:
-            sleep(wait)
-            return _request(notice, people, _due(case) - MOMENT)
-
-        def sweeps(notice: Notice = notice, case: Case = case, wait: float = waits[1]) -> None:
-            sleep(wait)
-            _sweep(case, notice)
-
         with standing_at(_due(case)):
-            request, _swept = concurrently(asks, sweeps)
-            _sweep(case, notice)
-            notice.refresh_from_db()
-            case.refresh_from_db()
-            if isinstance(request, Conflict):
-                assert (notice.state, case.state) == ("missed", "referred")
-                continue
-            assert (notice.state, case.state) == ("issued", "open")
-            if verdict == "granted":
-                decide = lambda pk=request.pk: extensions.grant_extension(  # noqa: E731
-                    pk, by=people.officer, until_day=request.until_day, reasons="Shown to be needed."
-                )
-            else:
-                decide = lambda pk=request.pk: extensions.refuse_extension(  # noqa: E731
-                    pk, by=people.officer, reasons="Nothing shown."
-                )
-            decided, _swept = concurrently(decide, lambda c=case, n=notice: _sweep(c, n))
-            assert decided.state == verdict
-            _sweep(case, notice)
-            notice.refresh_from_db()
-            case.refresh_from_db()
-            if verdict == "granted":
-                assert (notice.state, case.state) == ("issued", "open")
-                assert case.refers_at == notice.due_at
-            else:
-                assert (notice.state, case.state) == ("missed", "referred")
-                assert Event.objects.get(verb="notice.missed", object_id=notice.pk).at == notice.due_at
+            _one_request_racing(case, notice, people, concurrently, verdict)
+
+
+def _one_request_racing(
+    case: Case, notice: Notice, people: builders.Cast, concurrently: Callable[..., list[Any]], verdict: str
+) -> None:
+    def ends() -> tuple[str, str]:
+        _sweep(case, notice)
+        notice.refresh_from_db()
+        case.refresh_from_db()
+        return notice.state, case.state
+
+    def asks() -> Any:
+        sleep(random.uniform(0, 0.01))
+        return _request(notice, people, _due(case) - MOMENT)
+
+    def sweeps() -> None:
+        sleep(random.uniform(0, 0.01))
+        _sweep(case, notice)
+
+    def decides() -> Any:
+        if verdict == "refused":
+            return extensions.refuse_extension(request.pk, by=people.officer, reasons="Nothing shown.")
+        return extensions.grant_extension(
+            request.pk, by=people.officer, until_day=request.until_day, reasons="Shown to be needed."
+        )
+
+    request, _swept = concurrently(asks, sweeps)
+    if isinstance(request, Conflict):
+        assert ends() == ("missed", "referred")
+        return
+    assert ends() == ("issued", "open")
+    decided, _swept = concurrently(decides, sweeps)
+    assert decided.state == verdict
+    if verdict == "granted":
+        assert ends() == ("issued", "open")
+        assert case.refers_at == notice.due_at
+    else:
+        assert ends() == ("missed", "referred")
+        assert Event.objects.get(verb="notice.missed", object_id=notice.pk).at == notice.due_at
 
 
 def test_extension_by_the_team_that_meets_the_sweep_is_whole_or_refused(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import IntegrityError
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import IntegrityError, transaction
 
 from accounts import actions as accounts
 from accounts.models import User
@@ -20,7 +21,7 @@ from disclosures import actions as filings
 from disclosures.models import Filing
 from ledger.models import Event
 from ledger.time import local_date, now, standing_at
-from notifications.actions import deliver
+from notifications.actions import deliver, record_bounce
 from notifications.models import Message
 from tests import builders
 from tests.faults.schedule import Order, meeting, pausing
@@ -186,9 +187,7 @@ def test_two_versions_of_the_brief_at_once_the_second_is_told(
     def write(by: User, text: str) -> Callable[[], Any]:
         return lambda: cases.write_brief(case.pk, by=by, head="summary", text=text, number=0)
 
-    results = concurrently(
-        pausing(write(people.officer, "One"), meet), pausing(write(people.deputy, "Another"), meet)
-    )
+    results = concurrently(pausing(write(people.officer, "One"), meet), pausing(write(people.deputy, "Another"), meet))
     assert BriefVersion.objects.filter(case=case).count() == 1
     assert sorted(type(r).__name__ for r in results) == sorted(
         ["BriefVersion", "Conflict" if locks else "IntegrityError"]
@@ -260,6 +259,29 @@ def test_letter_delivered_by_two_workers_at_once_is_sent_once(
     assert len(mail.outbox) == (1 if locks else 2)
     message.refresh_from_db()
     assert message.state == "sent"
+
+
+class Bouncing(BaseEmailBackend):
+    """A mail server so quick that the letter has come back before it says that it took it."""
+
+    def send_messages(self, letters: Any) -> int:
+        for letter in letters:
+            record_bounce(Message.objects.get(message_id=letter.extra_headers["Message-ID"]).pk, by=None)
+        return len(letters)
+
+
+def test_letter_that_comes_back_while_it_is_sent_stays_returned(people: builders.Cast, settings: Any) -> None:
+    """Or nobody would ever doubt the service of the notice that it brought."""
+    notice = Notice.objects.filter(case=_case(people, due=False), kind="evidence").earliest("pk")
+    with transaction.atomic():
+        notices.tell_of_notice(notice)
+    message = Message.objects.filter(template="notice_issued", about_id=notice.pk).earliest("pk")
+    settings.EMAIL_BACKEND = f"{__name__}.Bouncing"
+    deliver(message.pk)
+    message.refresh_from_db()
+    assert message.state == "bounced"
+    tasks.run_all()
+    assert notice.doubts.get().reason == "bounce"
 
 
 # --- A new round ----------------------------------------------------------------------------------------------------------

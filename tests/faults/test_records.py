@@ -11,9 +11,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import Error, connection, models, transaction
-from django.apps import apps
 
 from accounts import actions as accounts
 from cases import tasks
@@ -106,9 +106,7 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
         ),
         "join": lambda: accounts.accept(invitation.pk, name="X", password="a-long-enough-phrase-9"),
         "start": lambda: filings.start("disclosure", by=people.respondent),
-        "submit": lambda: filings.submit(
-            filing.pk, by=people.respondent, name="N", capacity="C", received_at=now()
-        ),
+        "submit": lambda: filings.submit(filing.pk, by=people.respondent, name="N", capacity="C", received_at=now()),
         "accept_filing": lambda: filings.accept(submitted.pk, by=officer),
         "evidence": lambda: story.give_evidence(people.respondent, "A log", rows=2),
         "bounce": lambda: record_bounce(letter.pk, by=None),
@@ -148,7 +146,9 @@ def test_change_whose_event_fails_does_not_happen(
     figure(f"{len(world)} actions whose event could not be recorded: nothing changed, no letter, no file")
 
 
-@pytest.mark.parametrize("verb", ["notice.issued", "case.reopened", "exhibit.added", "referral.added_to", "notice.missed"])
+@pytest.mark.parametrize(
+    "verb", ["notice.issued", "case.reopened", "exhibit.added", "referral.added_to", "notice.missed"]
+)
 def test_change_whose_second_event_fails_does_not_happen(
     people: builders.Cast, broken: Fails, owner: psycopg.Connection[Any], verb: str
 ) -> None:
@@ -265,6 +265,25 @@ def test_kept_rows_are_neither_changed_nor_deleted_by_anybody(owner: psycopg.Con
 _SUBMITTED = {"evidence_evidenceitem": "WHERE submitted_at IS NOT NULL"}
 
 
+@pytest.mark.usefixtures("people")
+def test_row_could_be_changed_if_the_trigger_were_away(owner: psycopg.Connection[Any]) -> None:
+    """The negative control: it is the trigger that refuses, and nothing else would."""
+    with transaction.atomic():
+        event = _any_event()
+    with owner.transaction(force_rollback=True):
+        owner.execute("ALTER TABLE ledger_event DISABLE TRIGGER USER")
+        assert owner.execute("UPDATE ledger_event SET verb = 'other' WHERE id = %s", [event.pk]).rowcount == 1
+        assert owner.execute("DELETE FROM ledger_event WHERE id = %s", [event.pk]).rowcount == 1
+    assert Event.objects.get(pk=event.pk).verb == event.verb
+
+
+def _any_event() -> Event:
+    from accounts.models import Organisation
+    from ledger.actions import record
+
+    return record(None, "organisation.requested", Organisation.objects.earliest("pk"))
+
+
 def _refuses_all(role: psycopg.Connection[Any], table: str, pk: int, may_change: set[str]) -> None:
     refused = psycopg.errors.RestrictViolation
     for column, value in _other_values(role, table).items():
@@ -319,7 +338,7 @@ def _fill_every_table() -> None:
         service.doubt_bounced(letter.pk)
         service.serve_again(notice.pk, by=officer)
         cases.declare_conflict(Case.objects.filter(state="referred").earliest("pk").pk, by=officer, reason="Shares.")
-        _refused_extension(people, open_case)
+        _given_time(people, open_case)
         assert Decision.objects.exists()
 
 
@@ -338,15 +357,20 @@ def _granted() -> Any:
 def _granted_to(exhibit: Exhibit) -> set[int]:
     from evidence.models import Grant
 
-    return set(Grant.objects.filter(item=exhibit.item, organisation__kind="company").values_list("organisation", flat=True))
+    return set(
+        Grant.objects.filter(item=exhibit.item, organisation__kind="company").values_list("organisation", flat=True)
+    )
 
 
-def _refused_extension(people: dict[str, Any], case: Case) -> None:
+def _given_time(people: dict[str, Any], case: Case) -> None:
     """A supervisor gives more time on the open case, so that there is an adjustment of its own."""
     notice = Notice.objects.filter(case=case, kind="evidence", state="issued").first()
     if notice is not None and notice.due_at is not None:
         extensions.extend(
-            notice.pk, by=people["Margaret Ashworth"], until_day=local_date(notice.due_at) + timedelta(days=9), reasons="R."
+            notice.pk,
+            by=people["Margaret Ashworth"],
+            until_day=local_date(notice.due_at) + timedelta(days=9),
+            reasons="R.",
         )
 
 

@@ -40,7 +40,9 @@ def test_five_sweeps_at_once_do_each_case_once(
     shares = [t["referrals"].acted for t in tallies]
     assert sum(shares) == 210
     assert Event.objects.filter(verb="notice.missed").count() == 420
-    figure(f"five sweeps at once over 210 due cases, referred by each: {shares}, lost and doubled: {lost_and_doubled(ids)}")
+    figure(
+        f"five sweeps at once over 210 due cases, referred by each: {shares}, lost and doubled: {lost_and_doubled(ids)}"
+    )
 
 
 def test_two_sweeps_that_look_at_once_refer_once(
@@ -150,8 +152,10 @@ def test_after_three_days_of_standstill_everything_is_made_good_with_its_legal_i
     assert dues == [_march(17), _march(19), _march(21)]
     with standing_at(_march(15, 12)):
         tasks.run_all()
-    sent_before = {NoticeReminder.objects.filter(notice__case__in=g).values_list("days").distinct().get()
-                   for g in (over, tomorrow, later)}
+    sent_before = {
+        NoticeReminder.objects.filter(notice__case__in=g).values_list("days").distinct().get()
+        for g in (over, tomorrow, later)
+    }
     assert sent_before == {(3,), (7,)}
     asleep_until = _march(18, 12)
     with standing_at(asleep_until):

@@ -41,7 +41,9 @@ def _referrals(ids: list[int], cases: dict[int, Case]) -> list[str]:
         if case.state != "referred":
             found.append(f"{case} is {case.state}")
         if not when.get(pk) == instants.get(pk) == case.refers_at:
-            found.append(f"{case} was referred at {when.get(pk)}, by its event {instants.get(pk)}, due {case.refers_at}")
+            found.append(
+                f"{case} was referred at {when.get(pk)}, by its event {instants.get(pk)}, due {case.refers_at}"
+            )
     return found
 
 
