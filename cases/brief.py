@@ -56,6 +56,6 @@ REASONS_IN_WORDS = {
     "referred_early": "The ministry referred it before its time was up",
     "deadline_missed": "A party did not answer in time",
     "answered_late": "A party answered late",
-    "facts_disputed_or_undecided": "The parties answered and no decision was made in time",
+    "facts_disputed_or_undecided": "Answers were given and no decision was made in time",
     "time_is_up": "The time for a decision is up",
 }

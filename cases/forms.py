@@ -46,11 +46,8 @@ class OpenCaseForm(Form):
     complainant = forms.ModelChoiceField(
         label="Complainant", queryset=Organisation.objects.none(), required=False, empty_label="No complainant"
     )
-    complainant_questions = QuestionsField(
-        label="Questions to the complainant",
-        required=False,
-        help_text="One a line. Needed if there is a complainant",
-    )
+    complainant_questions = QuestionsField(label="Questions to the complainant", required=False, help_text="One a line")
+    complainant_questions.marker = "needed if there is a complainant"  # type: ignore[attr-defined]
     respondents = forms.ModelMultipleChoiceField(
         label="Respondents", queryset=Organisation.objects.none(), widget=forms.CheckboxSelectMultiple
     )
@@ -64,6 +61,8 @@ class OpenCaseForm(Form):
             self.fields["complainant"].queryset = _companies().filter(pk=complainant.pk)  # type: ignore[attr-defined]
             self.fields["complainant"].initial = complainant.pk
             self.fields["complainant"].required = True
+            self.fields["complainant_questions"].required = True
+            self.fields["complainant_questions"].marker = ""  # type: ignore[attr-defined]
 
 
 class IssueForm(Form):

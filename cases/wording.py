@@ -91,7 +91,14 @@ def last_day_of(deadline: datetime) -> str:
     if (local.hour, local.minute, local.second) == (0, 0, 0):
         local -= timedelta(days=1)
         return f"{local.day} {local:%B %Y}"
-    return f"{local.hour:02d}:{local.minute:02d} on {local.day} {local:%B %Y}"
+    return _moment(local)
+
+
+def _moment(local: datetime) -> str:
+    """As the pages write it: "8:01pm on 23 November 2026"."""
+    minutes = f":{local.minute:02d}" if local.minute else ""
+    clock = "midday" if (local.hour, local.minute) == (12, 0) else f"{local.hour % 12 or 12}{minutes}{local:%p}".lower()
+    return f"{clock} on {local.day} {local:%B %Y}"
 
 
 def timeline(events: Iterable[Any], *, reader: Any) -> list[dict[str, Any]]:
@@ -115,7 +122,7 @@ def _who(event: Any, reader: Any) -> str:
 
 def _late(event: Any) -> str:
     late = (event.detected_at - event.at).total_seconds()
-    return f"Put on record at {event.detected_at:%H:%M} UTC on {event.detected_at:%d %B %Y}" if late > 600 else ""
+    return f"Put on record at {_moment(event.detected_at.astimezone(LONDON))}" if late > 600 else ""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,23 @@ Celery only runs short sweeps that find their work in PostgreSQL. A lost, late o
 never data: no result is kept, nothing is scheduled with an `eta`, and two beats do no harm.
 """
 
+import logging
 import os
+import signal
 from datetime import timedelta
+from threading import Thread
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import task_received, worker_ready
+from celery.worker import state
 from psycopg.conninfo import make_conninfo
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+log = logging.getLogger(__name__)
 
 # One task runs several sweeps, each within `ledger.sweep.BUDGET_SECONDS`: the limits are for what hangs.
 SOFT_SECONDS = 480
@@ -95,5 +102,35 @@ def _libpq(url: str) -> str:
 @worker_ready.connect
 def sweep_at_start(sender: Any, **_kwargs: Any) -> None:
     """After a standstill nobody waits for the next tick of beat."""
+    from django.conf import settings
+
+    Listener(settings.WORKER_SILENCE_SECONDS).start()
     for name, entry in app.conf.beat_schedule.items():
         sender.app.send_task(entry["task"], expires=entry["options"]["expires"], headers={"periodic": name})
+
+
+class Listener(Thread):
+    """Stops a worker that hears nothing for `seconds`: whoever runs it starts it again, and it sweeps at its start.
+
+    Beat speaks every 15 seconds, so silence means that the worker has gone deaf while looking well. Seen: when the
+    broker loses a message before the worker can acknowledge it, the worker waits for that one for ever.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(name="listener", daemon=True)
+        self.seconds = seconds
+        self.heard = monotonic()
+        task_received.connect(self.hear, weak=False)
+
+    def hear(self, **_kwargs: Any) -> None:
+        self.heard = monotonic()
+
+    def run(self) -> None:
+        while monotonic() - self.heard < self.seconds:
+            if state.active_requests:  # busy is not deaf
+                self.hear()
+            sleep(1)
+        log.error("No task for %s s: this worker stops, to be started again.", self.seconds)
+        os.kill(os.getpid(), signal.SIGTERM)
+        sleep(30)
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -282,6 +282,10 @@ try:
     CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL, _visibility)
 except ValueError as error:
     raise ImproperlyConfigured(str(error)) from error
+# A worker that hears nothing for so long, with beat speaking every 15 s, stops and is started again.
+WORKER_SILENCE_SECONDS = env.int("CANDOUR_WORKER_SILENCE", default=120)
+if not 60 <= WORKER_SILENCE_SECONDS <= 3600 and MODE != "test":
+    raise ImproperlyConfigured("CANDOUR_WORKER_SILENCE must lie between 60 and 3600 seconds.")
 CELERY_BEAT_SCHEDULE_FILENAME = str(CANDOUR_HOME / "beat-schedule")
 
 # --- Mail ------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 
 from config import embedded
-from config.celery import HARD_SECONDS, app
+from config.celery import HARD_SECONDS, app, transport_options
 from ledger.sweep import BUDGET_SECONDS
 
 RECEIVED = re.compile(r"Task cases\.tasks\.sweep\[([0-9a-f-]+)\] received")
@@ -100,6 +100,23 @@ def test_task_of_a_killed_worker_is_delivered_again(
     with celery(environment, second, "worker", "--concurrency", "1"):
         wait_for(lambda: taken & set(RECEIVED.findall(second.read_text())), second)
         wait_for(sweeps_completed, second)
+
+
+def test_worker_whose_queue_is_dropped_under_a_task_stops(
+    process_environment: dict[str, str], broker_url: str, tmp_path: Path
+) -> None:
+    """It cannot acknowledge, waits for ever for what it cannot let go, and looks well: so it stops, to be restarted."""
+    environment = {**process_environment, "CELERY_BROKER_URL": broker_url, "CANDOUR_WORKER_SILENCE": "4"}
+    log = tmp_path / "worker.log"
+    with celery(environment, log, "worker", "--concurrency", "1") as worker:
+        with psycopg.connect(environment["DATABASE_OWNER_URL"]) as owner:
+            owner.execute("LOCK TABLE ledger_sweeprun IN ACCESS EXCLUSIVE MODE")
+            wait_for(lambda: RECEIVED.findall(log.read_text()), log)
+            sleep(6)  # a busy worker is not taken for a deaf one
+            assert worker.poll() is None
+            with psycopg.connect(transport_options(broker_url, 60)["conn_string"], autocommit=True) as broker:
+                broker.execute("SELECT pgmq.drop_queue('candour')")
+        wait_for(lambda: worker.poll() is not None, log)
 
 
 @pytest.mark.slow

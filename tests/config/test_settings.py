@@ -76,6 +76,7 @@ def test_missing_value_is_named(load: Any, name: str) -> None:
         ({"DATABASE_URL": "sqlite:////tmp/x"}, "PostgreSQL"),
         ({"CELERY_BROKER_URL": "memory://"}, "CELERY_BROKER_URL"),
         ({"CANDOUR_TASK_VISIBILITY": "60"}, "CANDOUR_TASK_VISIBILITY"),
+        ({"CANDOUR_WORKER_SILENCE": "5"}, "CANDOUR_WORKER_SILENCE"),
         ({"CANDOUR_SECOND_FACTOR": "false"}, "CANDOUR_SECOND_FACTOR"),
         ({"EVIDENCE_STORAGE_URL": "https://bucket.example"}, "EVIDENCE_STORAGE_URL"),
         ({"EVIDENCE_MAX_BYTES": "12"}, "EVIDENCE_MAX_BYTES"),

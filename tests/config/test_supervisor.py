@@ -73,7 +73,7 @@ def test_demo_runs_and_leaves_nothing_behind(home: Path, clean_environment: dict
         children = until_it_answers(process, output)
         story = json.loads((home / "demo.json").read_text())
         assert story["url"] == f"http://localhost:{port}"
-        assert ROLES <= {person["role"] for person in story["people"]}
+        assert {person["role"] for person in story["people"]} >= ROLES
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
             assert answer.status == 200
         assert {"postgres", "python"} <= {child.name().rstrip("0123456789.") for child in children}

@@ -37,9 +37,14 @@ def pausing(do: Callable[[], Any], pause: Callable[[], None], *, before: str = "
     return run
 
 
-def meeting(parties: int = 2, seconds: float = 0.7) -> Callable[[], None]:
-    """A pause until all have come to it; with locks on only one can, and goes on after `seconds`."""
-    barrier = Barrier(parties)
+# With locks on, one of two waits for what cannot come: long enough for it to come if the lock were not there. With
+# locks off both come, however slow the machine is.
+PATIENCE = {True: 0.5, False: 20.0}
+
+
+def meeting(locks: bool) -> Callable[[], None]:
+    """A pause until both have come to it; with locks on only one can, and goes on alone after a moment."""
+    barrier, seconds = Barrier(2), PATIENCE[locks]
 
     def pause() -> None:
         try:
@@ -53,8 +58,8 @@ def meeting(parties: int = 2, seconds: float = 0.7) -> Callable[[], None]:
 class Order:
     """A schedule for two: `first` looks, `second` does its whole work meanwhile if it can, then `first` writes."""
 
-    def __init__(self, seconds: float = 0.7) -> None:
-        self.looked, self.finished, self.seconds = Event(), Event(), seconds
+    def __init__(self, locks: bool) -> None:
+        self.looked, self.finished, self.seconds = Event(), Event(), PATIENCE[locks]
 
     def first(self, do: Callable[[], Any], *, before: str = "") -> Callable[[], Any]:
         def pause() -> None:
@@ -65,7 +70,7 @@ class Order:
 
     def second(self, do: Callable[[], Any]) -> Callable[[], Any]:
         def run() -> Any:
-            assert self.looked.wait(10), "The first never came to its write."
+            assert self.looked.wait(20), "The first never came to its write."
             try:
                 return do()
             finally:

@@ -52,6 +52,12 @@ def _sweep(case: Case, notice: Notice) -> None:
     refer(case.pk)
 
 
+def _waits(race: int) -> tuple[float, float]:
+    """Seconds that each of two holds back: mostly a toss-up, now and then a clear start for the one or the other."""
+    clear = {0: (0.0, 0.08), 5: (0.08, 0.0)}.get(race % 10)
+    return clear or (random.uniform(0, 0.02), random.uniform(0, 0.02))
+
+
 # --- In time, and the sweep stamps at the due instant --------------------------------------------------------------------
 def legal_end(case: Case, notice: Notice) -> str:
     """In which of the two legal orders it ended; anything else fails."""
@@ -88,8 +94,7 @@ def test_answer_in_time_racing_the_sweep_ends_in_a_legal_order(
     for number in range(races := dose(50, 1000)):
         case = _case(people)
         notice = _notice(case)
-        waits = [random.uniform(0, 0.02), random.uniform(0, 0.02)]
-        waits[number % 2] *= 0.2
+        waits = _waits(number)
 
         def answers(notice: Notice = notice, case: Case = case, wait: float = waits[0]) -> Response:
             sleep(wait)
@@ -113,7 +118,7 @@ def test_answer_that_waits_for_the_sweep_corrects_the_miss(
 ) -> None:
     """The sweep has looked; the answer comes whole; the sweep stamps. Off the lock the answer's state is lost."""
     case = _case(people)
-    notice, order = _notice(case), Order()
+    notice, order = _notice(case), Order(locks)
     received_at = _due(case) - MOMENT
     with standing_at(_due(case)):
         concurrently(
@@ -130,7 +135,7 @@ def test_sweep_that_meets_an_answer_leaves_it_alone(
 ) -> None:
     """The answer has looked; the sweep comes by; the answer is written. Off the lock a miss stays uncorrected."""
     case = _case(people)
-    notice, order = _notice(case), Order()
+    notice, order = _notice(case), Order(locks)
     received_at = _due(case) - MOMENT
     with standing_at(_due(case)):
         concurrently(
@@ -153,8 +158,7 @@ def test_late_answer_racing_the_referral_is_taken_once(
     for number in range(races := dose(20, 300)):
         case = _case(people)
         notice = _notice(case)
-        waits = [random.uniform(0, 0.02), random.uniform(0, 0.02)]
-        waits[number % 2] *= 0.2
+        waits = _waits(number)
 
         def answers(notice: Notice = notice, case: Case = case, wait: float = waits[0]) -> Response:
             sleep(wait)
@@ -187,7 +191,7 @@ def test_late_answer_that_meets_the_referral_is_in_it_or_added(
 ) -> None:
     """Off the lock the answer believes the case open while it goes: the authority never hears of it."""
     case = _case(people)
-    notice, order = _notice(case), Order()
+    notice, order = _notice(case), Order(locks)
     with standing_at(_due(case) + timedelta(seconds=1)):
         concurrently(
             order.first(lambda: answer(notice.pk, by=people.respondent, received_at=_due(case))),
@@ -204,7 +208,7 @@ def test_two_colleagues_who_hand_in_at_once_make_two_numbered_responses(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
     case = _case(people)
-    notice, meet = _notice(case), meeting()
+    notice, meet = _notice(case), meeting(locks)
     received_at = _due(case) - MOMENT
     with standing_at(received_at):
         results = concurrently(
@@ -219,7 +223,7 @@ def test_two_colleagues_who_save_the_same_answer_the_second_is_told(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
     case = _case(people)
-    question, meet = Question.objects.get(notice=_notice(case)), meeting()
+    question, meet = Question.objects.get(notice=_notice(case)), meeting(locks)
 
     def save(text: str) -> Callable[[], Any]:
         return lambda: save_answer(question.pk, by=people.respondent, how="answer", text=text, revision=1)
@@ -240,7 +244,7 @@ def test_exhibits_handed_in_at_once_by_both_sides_are_numbered_one_after_the_oth
         (question,) = Question.objects.filter(notice=_notice(case, role))
         references = [item.reference for item in items]
         save_answer(question.pk, by=by, how="answer", text="See these.", evidence=references, revision=1)
-    meet = meeting()
+    meet = meeting(locks)
 
     def hand_in(by: User, role: str) -> Callable[[], Any]:
         do = lambda: answer(_notice(case, role).pk, by=by, received_at=_due(case) - MOMENT)  # noqa: E731
@@ -272,7 +276,7 @@ def test_request_for_more_time_that_meets_the_sweep_holds_the_notice(
 ) -> None:
     """The request has looked, the sweep comes by. Off the lock the notice is missed under a request in time."""
     case = _case(people)
-    notice, order = _notice(case), Order()
+    notice, order = _notice(case), Order(locks)
     with standing_at(_due(case)):
         concurrently(
             order.first(lambda: _request(notice, people, _due(case) - MOMENT)),
@@ -344,7 +348,7 @@ def test_extension_by_the_team_that_meets_the_sweep_is_whole_or_refused(
     Off the lock the case is with the authority while its notice still runs.
     """
     case = _case(people)
-    notice, order, due = _notice(case), Order(), _due(case)
+    notice, order, due = _notice(case), Order(locks), _due(case)
 
     def sweep_at_due() -> None:
         with standing_at(due):

@@ -49,7 +49,7 @@ def _conflicts(results: list[Any]) -> int:
 def test_two_supervisors_who_resolve_at_once_one_decides(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
-    case, meet = _case(people, due=False), meeting()
+    case, meet = _case(people, due=False), meeting(locks)
     results = concurrently(
         pausing(_resolve(case, people.supervisor), meet), pausing(_resolve(case, people.second_supervisor), meet)
     )
@@ -62,7 +62,7 @@ def test_two_supervisors_who_resolve_at_once_one_decides(
 def test_decision_and_referral_at_once_exactly_one_happens(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
-    case, meet = _case(people), meeting()
+    case, meet = _case(people), meeting(locks)
     concurrently(pausing(_resolve(case, people.supervisor), meet), pausing(lambda: referrals.refer(case.pk), meet))
     tasks.run_all()
     case.refresh_from_db()
@@ -76,7 +76,7 @@ def test_decision_and_referral_at_once_exactly_one_happens(
 def test_referral_by_hand_and_by_the_sweep_at_once_is_one(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
-    case, meet = _case(people), meeting()
+    case, meet = _case(people), meeting(locks)
     results = concurrently(
         pausing(lambda: referrals.refer(case.pk, by=people.supervisor, reason="It spreads."), meet),
         pausing(lambda: referrals.refer(case.pk), meet),
@@ -90,7 +90,7 @@ def test_authority_that_accepts_and_ministry_that_withdraws_at_once_one_wins(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
     """Off the lock the case is closed as taken on, by an authority from which it has been withdrawn."""
-    case, order = _case(people), Order()
+    case, order = _case(people), Order(locks)
     referral = referrals.refer(case.pk)
     assert referral is not None
     results = concurrently(
@@ -115,7 +115,7 @@ def test_two_opens_from_one_allegation_at_once_make_one_case(
             by=people.officer, title="One", subject="S", purpose="P", seats=seats, source_id=filing.pk
         )
 
-    meet = meeting()
+    meet = meeting(locks)
     results = concurrently(pausing(opens, meet), pausing(opens, meet))
     assert _conflicts(results) == (1 if locks else 0)
     assert Case.objects.filter(source=filing).count() == (1 if locks else 2)
@@ -144,7 +144,7 @@ def _pending(people: builders.Cast) -> Any:
 def test_two_grants_of_one_request_at_once_one_wins(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
-    request, meet = _pending(people), meeting()
+    request, meet = _pending(people), meeting(locks)
 
     def grant(days: int) -> Callable[[], Any]:
         until_day = request.until_day + timedelta(days=days)
@@ -163,7 +163,7 @@ def test_two_grants_of_one_request_at_once_one_wins(
 def test_grant_and_refusal_at_once_one_wins(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
-    request, meet = _pending(people), meeting()
+    request, meet = _pending(people), meeting(locks)
     results = concurrently(
         pausing(
             lambda: extensions.grant_extension(
@@ -182,7 +182,7 @@ def test_grant_and_refusal_at_once_one_wins(
 def test_two_versions_of_the_brief_at_once_the_second_is_told(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
-    case, meet = _case(people, due=False), meeting()
+    case, meet = _case(people, due=False), meeting(locks)
 
     def write(by: User, text: str) -> Callable[[], Any]:
         return lambda: cases.write_brief(case.pk, by=by, head="summary", text=text, number=0)
@@ -198,7 +198,7 @@ def test_answer_that_waits_for_an_assignment_reaches_the_new_officer(
     people: builders.Cast, concurrently: Callable[..., list[Any]]
 ) -> None:
     """The row that a waiting lock comes to has changed: whoever reads it then must read all of it anew."""
-    case, order = _case(people, due=False), Order()
+    case, order = _case(people, due=False), Order(locks=True)
     notice = Notice.objects.get(case=case, kind="evidence", party__role="respondent")
     received_at = now()
     results = concurrently(
@@ -222,7 +222,7 @@ def test_two_amendments_of_one_disclosure_at_once_one_begins(
 
     filing = story.file_it("disclosure", people.respondent, story.disclosure_content(1))
     filings.accept(filing.pk, by=people.officer)
-    meet = meeting()
+    meet = meeting(locks)
     amend = lambda: filings.amend(filing.pk, by=people.respondent)  # noqa: E731
     results = concurrently(pausing(amend, meet), pausing(amend, meet))
     assert _conflicts(results) == (1 if locks else 0)
@@ -237,7 +237,7 @@ def test_invitation_accepted_twice_at_once_makes_one_account(
         people.rival.organisation_id, by=people.rival, email="new@tarn.example", name="New", role="company_officer"
     )
     accept = lambda: accounts.accept(invitation.pk, name="New", password="a-long-enough-phrase-9")  # noqa: E731
-    meet = meeting()
+    meet = meeting(locks)
     results = concurrently(pausing(accept, meet), pausing(accept, meet))
     assert _conflicts(results) == 1
     assert User.objects.filter(email="new@tarn.example").count() == 1
@@ -253,7 +253,7 @@ def test_letter_delivered_by_two_workers_at_once_is_sent_once(
     referrals.refer(case.pk)
     message = Message.objects.filter(template="referral_queued").earliest("pk")
     mail.outbox.clear()
-    meet = meeting()
+    meet = meeting(locks)
     results = concurrently(*[pausing(lambda: deliver(message.pk), meet)] * 2)
     assert not [r for r in results if isinstance(r, BaseException)], results
     assert len(mail.outbox) == (1 if locks else 2)

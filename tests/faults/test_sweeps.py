@@ -51,7 +51,7 @@ def test_two_sweeps_that_look_at_once_refer_once(
     """Without locks the constraint still holds: the second attempt fails, and is put off for nothing."""
     (pk,) = builders.open_cases(people, 1, sent_at=now() - LONG_AGO)
     Notice.objects.filter(case=pk, kind="evidence").update(state="waived")
-    meet = meeting()
+    meet = meeting(locks)
     tallies = concurrently(pausing(tasks.run_all, meet), pausing(tasks.run_all, meet))
     assert sum(t["referrals"].acted for t in tallies) == 1
     assert Event.objects.filter(verb="case.referred", object_id=pk).count() == 1
@@ -69,7 +69,7 @@ def test_two_sweeps_refer_twice_without_lock_and_constraint(
     without_constraint("cases_referral", "referral_once_a_round")
     (pk,) = builders.open_cases(people, 1, sent_at=now() - LONG_AGO)
     Notice.objects.filter(case=pk, kind="evidence").update(state="waived")
-    meet = meeting()
+    meet = meeting(locks)
     concurrently(pausing(tasks.run_all, meet), pausing(tasks.run_all, meet))
     assert lost_and_doubled([pk]) == ((0, 0) if locks else (0, 1))
     assert (violations([pk]) == []) == locks
@@ -80,7 +80,7 @@ def test_two_sweeps_that_look_at_once_stamp_a_miss_once(
 ) -> None:
     (pk,) = builders.open_cases(people, 1, sent_at=now() - LONG_AGO)
     notice = Notice.objects.filter(case=pk, kind="evidence").earliest("pk")
-    meet = meeting()
+    meet = meeting(locks)
     concurrently(*[pausing(lambda: tasks.stamp_missed(notice.pk), meet)] * 2)
     assert Event.objects.filter(verb="notice.missed", object_id=notice.pk).count() == (1 if locks else 2)
 
@@ -115,7 +115,7 @@ def test_two_sweeps_that_look_at_once_remind_once(
     (pk,) = builders.open_cases(people, 1, sent_at=now() - timedelta(days=2))
     notice = Notice.objects.filter(case=pk, kind="evidence").earliest("pk")
     assert notice.due_at is not None
-    meet = meeting()
+    meet = meeting(locks)
     with standing_at(notice.due_at - timedelta(days=3)):
         results = concurrently(*[pausing(lambda: tasks.remind(notice.pk), meet)] * 2)
     assert NoticeReminder.objects.filter(notice=notice).count() == 1
@@ -132,7 +132,7 @@ def test_two_sweeps_remind_twice_without_lock_and_constraint(
     (pk,) = builders.open_cases(people, 1, sent_at=now() - timedelta(days=2))
     notice = Notice.objects.filter(case=pk, kind="evidence").earliest("pk")
     assert notice.due_at is not None
-    meet = meeting()
+    meet = meeting(locks)
     with standing_at(notice.due_at - timedelta(days=3)):
         concurrently(*[pausing(lambda: tasks.remind(notice.pk), meet)] * 2)
     assert NoticeReminder.objects.filter(notice=notice).count() == (1 if locks else 2)

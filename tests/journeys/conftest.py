@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from tests.journeys.visitor import Visitor
 
 HERE = Path(__file__).parent
+# Parts of the browser's own window that start a process for each person and show nothing here.
+UNUSED = [
+    *("SpareRendererForSitePerProcess", "PreloadTopChromeWebUI", "WebUIReloadButton", "RenderDocument", "Prerender2"),
+    *("OptimizationHints", "MediaRouter", "Translate", "HttpsUpgrades", "PaintHolding"),
+]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,6 +34,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join(UNUSED)}",
 ]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from django.core import mail
 
+from config import story
 from disclosures import actions as filings
 from disclosures.models import Filing
 from notifications import tasks as delivery
@@ -21,9 +21,7 @@ def test_an_officer_files_a_disclosure_on_two_devices(w: World, enter: Any, tmp_
     answers = content.disclosure()
     desk = enter()
     desk.go("home")
-    desk.follow("Sign in", within="main") if desk.page.locator("main a", has_text="Sign in").count() else desk.press(
-        "Sign in", within="main"
-    )
+    desk.press("Sign in")
     desk.sign_in("isobel@kestrel.example", "wrong-password-1234")
     assert desk.errors(), "a wrong password is told"
     desk.sign_in("isobel@kestrel.example", PASSWORD)
@@ -152,6 +150,34 @@ def test_the_ministry_returns_a_disclosure_and_the_company_corrects_it(w: World,
     company.reads("is deleted")
 
 
+def test_the_ministry_asks_for_more_and_then_rejects_an_allegation(w: World, enter: Any) -> None:
+    item = story.give_evidence(w.complainant, "Gateway log")
+    filing = story.file_it("allegation", w.complainant, story.allegation_content(1, item, respondent="Kestrel plc"))
+    staff, company = enter(w.caseworker), enter(w.complainant, width=320)
+    staff.go("filing", filing.reference)
+    staff.press("Ask for more")
+    staff.press("Ask for more")
+    assert staff.errors(), "without a reason nothing is asked"
+    staff.fill({"section_proof": "Did you consider a reseller?"})
+    staff.press("Ask for more")
+    staff.reads("the company is asked for more")
+    company.go("filing", filing.reference)
+    company.follow("Evidence and other explanations", within=".govuk-task-list")
+    company.reads("Did you consider a reseller?")
+    company.fill({"alternatives": "We did: its customers would differ."})
+    company.press("Save and continue")
+    company.go("filing_check", filing.reference)
+    company.fill({"name": "Ann", "capacity": "Director", "agree": "on"})
+    company.press("Declare and submit")
+    staff.go("filing", filing.reference)
+    staff.press("Reject with reasons")
+    staff.fill({"reason": "It is out of scope."})
+    staff.press("Reject with reasons")
+    staff.reads("is rejected")
+    company.go("filing", filing.reference)
+    company.reads("Rejected", "It is out of scope.")
+
+
 def test_two_colleagues_in_one_section_lose_nothing(w: World, enter: Any) -> None:
     filing = filings.start("disclosure", by=w.respondent)
     colleague = person(w.respondent.organisation, "company_officer")
@@ -159,9 +185,9 @@ def test_two_colleagues_in_one_section_lose_nothing(w: World, enter: Any) -> Non
     for visitor in (first, second):
         visitor.go("filing_section", filing.reference, "who")
     first.fill({"contact_name": "Ida", "accountable_officer": "Henry Colt"})
-    first.press("Save and continue")
+    first.press("Save and come back later")
     second.fill({"contact_name": "Ivo", "contact_email": "ivo@kestrel.example"})
-    second.press("Save and continue")
+    second.press("Save and come back later")
     assert second.status == 409
     second.reads("A colleague has saved this section since you opened it", "Ida", "Henry Colt")
     assert second.focused() != "BODY"
@@ -176,12 +202,9 @@ def test_two_colleagues_in_one_section_lose_nothing(w: World, enter: Any) -> Non
 
 
 def _submitted(w: World) -> Filing:
-    from config import story
-
     return story.file_it("disclosure", w.respondent, story.disclosure_content(7))
 
 
-@pytest.mark.usefixtures("w")
 def test_somebody_with_a_second_step_is_asked_for_the_code(enter: Any, w: World) -> None:
     visitor = enter()
     visitor.go("account_login")

@@ -44,11 +44,13 @@ class Visitor:
 
     # --- Coming in -------------------------------------------------------------------------------------------------
     def is_already(self, user: Any) -> None:
-        """Signed in beforehand, where signing in is not what the journey is about."""
-        client = Client()
-        client.force_login(user)
-        name = settings.SESSION_COOKIE_NAME
-        self.page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": self.base}])
+        """Signed in beforehand, where signing in is not what the journey is about. None: the public again."""
+        self.page.context.clear_cookies()
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            name = settings.SESSION_COOKIE_NAME
+            self.page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": self.base}])
 
     def sign_in(self, email: str, password: str) -> None:
         """On the page, as people do."""
@@ -68,9 +70,9 @@ class Visitor:
         """Click a link by its words."""
         self._click(self.page.locator(within).get_by_role("link", name=text).nth(nth))
 
-    def press(self, text: str, *, within: str = "body", nth: int = 0) -> None:
+    def press(self, text: str, *, within: str = "body", nth: int = 0, exact: bool = True) -> None:
         """Click a button, or a link that looks like one, by its words."""
-        self._click(self.page.locator(within).get_by_role("button", name=text, exact=True).nth(nth))
+        self._click(self.page.locator(within).get_by_role("button", name=text, exact=exact).nth(nth))
 
     def _click(self, target: Any) -> None:
         with self.page.expect_navigation() as going:
