@@ -277,7 +277,12 @@ def disclosure_content(number: int, *, requests: Any = None) -> dict[str, Any]:
         **{
             f"claim_{name}": "commercial" if name == "requests" else "none"
             for name in (
-                [f.name for s in SCHEMAS["disclosure"].sections for f in s.fields if f.confidential and f.required is True]
+                [
+                    f.name
+                    for s in SCHEMAS["disclosure"].sections
+                    for f in s.fields
+                    if f.confidential and f.required is True
+                ]
             )
         },
         "claim_requests_reason": "Shows a rival the size of our evaluation programme.",

@@ -6,11 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests import database
 
+# A slow machine is not a failure: speed is measured in `make bench`.
+hypothesis.settings.register_profile("candour", deadline=None)
+hypothesis.settings.load_profile("candour")
+
 _skipped_browser_tests: list[str] = []
+_figures: list[str] = []
 
 
 # --- The server: started before Django reads its settings, stopped at the end whatever that end is ------------------
@@ -97,10 +103,12 @@ def concurrently(transactional_db: None) -> Callable[..., list[Any]]:
     return run
 
 
-# --- In CI a skipped browser test is a failure ----------------------------------------------------------------------
+# --- What a run ends with: its figures, and the browser tests that did not run (in CI that is a failure) ----------------
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and "browser" in report.keywords and not hasattr(report, "wasxfail"):
         _skipped_browser_tests.append(report.nodeid)
+    if report.when == "teardown":
+        _figures.extend(str(value) for name, value in report.user_properties if name == "figure")
 
 
 @pytest.hookimpl(trylast=True)
@@ -110,6 +118,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _figures:
+        terminalreporter.section("figures")
+        for line in _figures:
+            terminalreporter.line(line)
     if _skipped_browser_tests and os.environ.get("CI"):
         terminalreporter.section("browser tests skipped in CI: this is a failure", red=True)
         for nodeid in _skipped_browser_tests:

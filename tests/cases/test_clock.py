@@ -130,7 +130,11 @@ def test_added_holiday_never_shortens(sent_at: datetime, nation: str, after: int
     assert moved.last_day != day
     elsewhere = next(n for n in NATIONS if n != nation)
     untouched = evidence_period(sent_at, nation, overrides=[Override(day, working=False, nation=elsewhere)])
-    assert (untouched.served_on, untouched.expires_at, untouched.trace) == (plain.served_on, plain.expires_at, plain.trace)
+    assert (untouched.served_on, untouched.expires_at, untouched.trace) == (
+        plain.served_on,
+        plain.expires_at,
+        plain.trace,
+    )
 
 
 @pytest.mark.parametrize(

@@ -113,18 +113,3 @@ def without_constraint(owner: psycopg.Connection[Any]) -> Iterator[Callable[[str
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Put a line among the figures that the run ends with."""
     return lambda line: record_property("figure", line)
-
-
-_figures: list[str] = []
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when == "teardown":
-        _figures.extend(str(value) for name, value in report.user_properties if name == "figure")
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if _figures:
-        terminalreporter.section("faults: figures")
-        for line in _figures:
-            terminalreporter.line(f"faults: {line}")

@@ -262,7 +262,12 @@ def test_two_beats_and_a_wiped_broker_cost_nothing(
     tmp_path: Path,
     figure: Callable[[str], None],
 ) -> None:
-    environment = {**process_environment, "CELERY_BROKER_URL": broker_url, "CANDOUR_TASK_VISIBILITY": "5"}
+    environment = {
+        **process_environment,
+        "CELERY_BROKER_URL": broker_url,
+        "CANDOUR_TASK_VISIBILITY": "5",
+        "CANDOUR_WORKER_SILENCE": "8",  # beats are heard every two seconds: eight without one is a deaf worker
+    }
     log, first, second = (tmp_path / name for name in ("worker.log", "first.log", "second.log"))
     conninfo = transport_options(broker_url, 5)["conn_string"]
     ids: list[int] = []

@@ -114,6 +114,7 @@ def test_counted_agrees_with_its_number() -> None:
     assert show('{{ 1|counted:"notice" }} {{ 0|counted:"party,parties" }}') == "1 notice 0 parties"
 
 
+@pytest.mark.django_db  # the layout's context processor reads the scheme
 def test_pagination_keeps_the_query() -> None:
     request = RequestFactory().get("/cases/", {"state": "open", "page": "2"})
     page = Paginator(range(100), 10).page(2)

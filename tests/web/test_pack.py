@@ -17,6 +17,8 @@ from web.fields import DayField, MomentField
 from web.forms import Form, add_errors
 from web.problems import Invalid
 
+pytestmark = pytest.mark.django_db  # the layout's context processor reads the scheme
+
 BAD = "<img src=x onerror=alert(1)>"
 PAIRS = [("a", "First"), ("b", f"Second {BAD}")]
 
