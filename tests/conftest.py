@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -101,6 +102,20 @@ def concurrently(transactional_db: None) -> Callable[..., list[Any]]:
         return results
 
     return run
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def storage(settings: Any, tmp_path: Path) -> Path:
+    """The folder of the evidence storage, this test's own."""
+    folder, temporary = tmp_path / "evidence", tmp_path / "tmp"
+    folder.mkdir(mode=0o700)
+    temporary.mkdir(mode=0o700)
+    default = {**settings.STORAGES["default"]}
+    default["OPTIONS"] = {**default["OPTIONS"], "location": str(folder)}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    settings.FILE_UPLOAD_TEMP_DIR = str(temporary)
+    return folder
 
 
 # --- What a run ends with: its figures, and the browser tests that did not run (in CI that is a failure) ----------------

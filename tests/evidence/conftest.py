@@ -1,23 +1,9 @@
-"""A company with a rival, the ministry and the authority around it, and a storage that starts empty."""
+"""A company with a rival, the ministry and the authority around it."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from pytest_django import Settings
-
-
-@pytest.fixture
-def storage(settings: Settings, tmp_path: Path) -> Path:
-    """The folder of the evidence storage, this test's own."""
-    folder, temporary = tmp_path / "evidence", tmp_path / "tmp"
-    folder.mkdir(mode=0o700)
-    temporary.mkdir(mode=0o700)
-    default = {**settings.STORAGES["default"]}
-    default["OPTIONS"] = {**default["OPTIONS"], "location": str(folder)}
-    settings.STORAGES = {**settings.STORAGES, "default": default}
-    settings.FILE_UPLOAD_TEMP_DIR = str(temporary)
-    return folder
 
 
 @pytest.fixture

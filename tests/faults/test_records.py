@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ from typing import Any
 import psycopg
 import pytest
 from django.apps import apps
-from django.conf import settings
 from django.db import Error, connection, models, transaction
 
 from accounts import actions as accounts
@@ -32,15 +30,14 @@ from tests import builders
 Fails = Callable[[str, str], Callable[[], None]]
 
 
-def everything(owner: psycopg.Connection[Any]) -> dict[str, str]:
-    """A digest of every table, and of the files of the evidence."""
+def everything(owner: psycopg.Connection[Any], storage: Path) -> dict[str, object]:
+    """A digest of every table, and the files of the evidence."""
     tables = owner.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
-    found = {}
+    found: dict[str, object] = {}
     for (table,) in tables.fetchall():
         row = owner.execute(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t".encode()).fetchone()
         found[table] = row[0] if row else None
-    files = sorted(str(p) for p in (Path(settings.CANDOUR_HOME) / "evidence").rglob("*") if p.is_file())
-    return {**found, "files": hashlib.sha256("|".join(files).encode()).hexdigest()}
+    return {**found, "files": sorted(str(path) for path in storage.rglob("*") if path.is_file())}
 
 
 def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
@@ -123,15 +120,15 @@ def _at(instant: datetime, do: Callable[[], Any]) -> Any:
 
 
 def test_change_whose_event_fails_does_not_happen(
-    people: builders.Cast, broken: Fails, owner: psycopg.Connection[Any], figure: Callable[[str], None]
+    people: builders.Cast, broken: Fails, owner: psycopg.Connection[Any], storage: Path, figure: Callable[[str], None]
 ) -> None:
     world = _world(people)
     mend = broken("ledger_event", "true")
-    before = everything(owner)
+    before = everything(owner, storage)
     for name, action in world.items():
         with pytest.raises(Error, match="a fault made by the test"):
             action()
-        assert everything(owner) == before, name
+        assert everything(owner, storage) == before, name
     mend()
     # The control: with the ledger mended the same actions do change something, as long as their moment lasts.
     happened = 0
@@ -150,7 +147,7 @@ def test_change_whose_event_fails_does_not_happen(
     "verb", ["notice.issued", "case.reopened", "exhibit.added", "referral.added_to", "notice.missed"]
 )
 def test_change_whose_second_event_fails_does_not_happen(
-    people: builders.Cast, broken: Fails, owner: psycopg.Connection[Any], verb: str
+    people: builders.Cast, broken: Fails, owner: psycopg.Connection[Any], storage: Path, verb: str
 ) -> None:
     """An action that records several things: the first event, and what it wrote by then, go as well."""
     world = _world(people)
@@ -167,10 +164,10 @@ def test_change_whose_second_event_fails_does_not_happen(
         "notice.missed": "refer",
     }[verb]
     broken("ledger_event", f"NEW.verb = '{verb}'")
-    before = everything(owner)
+    before = everything(owner, storage)
     with pytest.raises(Error, match="a fault made by the test"):
         world[name]()
-    assert everything(owner) == before
+    assert everything(owner, storage) == before
 
 
 # --- What is recorded stays -----------------------------------------------------------------------------------------------
@@ -247,19 +244,19 @@ def test_every_table_is_kept_or_known_to_live(owner: psycopg.Connection[Any]) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_kept_rows_are_neither_changed_nor_deleted_by_anybody(owner: psycopg.Connection[Any]) -> None:
+def test_kept_rows_are_neither_changed_nor_deleted_by_anybody(owner: psycopg.Connection[Any], storage: Path) -> None:
     """As `app`, by which everything runs, and as `owner`, by which nothing but migrations do: a row of every table."""
     _fill_every_table()
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as app:
         assert app.execute("SELECT current_user, current_setting('is_superuser')").fetchone() == ("app", "off")
-        before = everything(owner)
+        before = everything(owner, storage)
         for table, may_change in KEPT.items():
             row = app.execute(f"SELECT min(id) FROM {table} {_SUBMITTED.get(table, '')}".encode()).fetchone()
             assert row is not None
             assert row[0] is not None, f"The story leaves {table} empty: this test would prove nothing."
             for role in (app, owner):
                 _refuses_all(role, table, row[0], may_change)
-        assert everything(owner) == before
+        assert everything(owner, storage) == before
 
 
 _SUBMITTED = {"evidence_evidenceitem": "WHERE submitted_at IS NOT NULL"}
