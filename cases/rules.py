@@ -78,6 +78,7 @@ NOTICE_RULES = {
     ),
     "stamp_missed": Rule("Stamp as missed", system=True, from_states=_states("issued"), to_state="missed"),
     "waive": Rule("No longer require it", SUPERVISOR, from_states=_states("issued", "missed"), to_state="waived"),
+    "lapse": Rule("Lapse with the case", system=True, from_states=_states("issued"), to_state="waived"),
     "request_extension": Rule("Ask for more time", COMPANY, from_states=_states("issued"), unless=(not_the_addressee,)),
     "decide_extension": Rule("Decide the request", MINISTRY, from_states=_states("issued")),
     "extend": Rule("Extend", MINISTRY, from_states=_states("issued")),

@@ -9,16 +9,16 @@ from cases.actions.extensions import escalate_request
 from cases.actions.notices import remind, stamp_missed
 from cases.actions.referrals import refer, remind_team
 from cases.actions.service import bounced, doubt_bounced
-from cases.models import Case, ExtensionRequest, Notice
+from cases.models import Case, ExtensionRequest, Notice, Outage
 from ledger import sweep
 
 # First what moves or holds a deadline, then what follows from one.
 SWEEPS = (
     sweep.Sweep("doubts", bounced, doubt_bounced),
-    sweep.Sweep("outages", Notice.objects.touched_by_recent_outages, make_up_for_outage),
+    sweep.Sweep("outages", Notice.objects.touched_by_recent_outages, make_up_for_outage, Outage.objects.recent),
     sweep.Sweep("requests", ExtensionRequest.objects.due_for_escalation, escalate_request),
-    sweep.Sweep("misses", Notice.objects.due_for_miss, stamp_missed),
-    sweep.Sweep("referrals", Case.objects.due_for_referral, refer),
+    sweep.Sweep("misses", Notice.objects.due_for_miss, stamp_missed, Notice.objects.past),
+    sweep.Sweep("referrals", Case.objects.due_for_referral, refer, Case.objects.past),
     sweep.Sweep("party_reminders", Notice.objects.due_for_reminder, remind),
     sweep.Sweep("team_reminders", Case.objects.due_for_reminder, remind_team),
 )

@@ -9,8 +9,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from ledger.time import now
-
 
 class EventQuerySet(models.QuerySet["Event"]):
     def visible_to(self, user: Any) -> EventQuerySet:
@@ -81,12 +79,6 @@ class SweepRun(models.Model):
         return self.name
 
 
-class PutOffQuerySet(models.QuerySet["PutOff"]):
-    def waiting(self) -> PutOffQuerySet:
-        """Rows that their sweeps must leave alone for now."""
-        return self.filter(next_attempt_at__gt=now())
-
-
 class PutOff(models.Model):
     """A row that raised in a sweep: counted, put off with back-off, shown in `/health/`, in nobody's way."""
 
@@ -95,8 +87,6 @@ class PutOff(models.Model):
     attempts = models.IntegerField(default=1)
     next_attempt_at = models.DateTimeField()
     error = models.CharField(max_length=200)
-
-    objects = PutOffQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sweep", "object_id"], name="put_off_once")]

@@ -36,19 +36,27 @@ class Tally:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is due (a queryset made anew for every batch), and the action that is called with each id of it."""
+    """What is due (a queryset made anew for every batch), and the action that is called with each id of it.
+
+    `first` is a cheaper question: where it finds no row, nothing can be due, and `due` is not asked.
+    """
 
     name: str
     due: Callable[[], models.QuerySet[Any]]
     act: Callable[[int], Any]
+    first: Callable[[], models.QuerySet[Any]] | None = None
 
 
 def run_all(name: str, sweeps: Sequence[Sweep]) -> dict[str, Tally]:
     """Run sweeps in order, then put on record under `name` that the run was completed; answers what each did."""
     started = now()
-    waiting = _waiting([s.name for s in sweeps])
+    put_off = list(PutOff.objects.filter(sweep__in=[s.name for s in sweeps]))
+    waiting: dict[str, set[int]] = {}
+    for row in put_off:
+        if row.next_attempt_at > started:
+            waiting.setdefault(row.sweep, set()).add(row.object_id)
     tallies = {s.name: run(s, waiting=waiting.get(s.name, frozenset())) for s in sweeps}
-    _completed(name, tallies, started)
+    _completed(name, tallies, started, due_again=len(put_off) > sum(map(len, waiting.values())))
     return tallies
 
 
@@ -59,6 +67,8 @@ def run(sweep: Sweep, *, waiting: Collection[int] = (), budget_seconds: float = 
     alone. An exception is counted on the row in another transaction and holds up nobody; a lost connection ends the run.
     """
     tally = Tally()
+    if sweep.first is not None and not sweep.first().exists():
+        return tally
     until = time.monotonic() + budget_seconds
     left_alone = set(waiting)
     while True:
@@ -83,14 +93,6 @@ def run(sweep: Sweep, *, waiting: Collection[int] = (), budget_seconds: float = 
             return tally
 
 
-def _waiting(names: list[str]) -> dict[str, set[int]]:
-    """The rows that each sweep must leave alone for now; usually none."""
-    found: dict[str, set[int]] = {}
-    for name, pk in PutOff.objects.waiting().filter(sweep__in=names).values_list("sweep", "object_id"):
-        found.setdefault(name, set()).add(pk)
-    return found
-
-
 @transaction.atomic(durable=True)
 def _put_off(name: str, pk: int, error: Exception) -> None:
     log.error("sweep_row_failed", sweep=name, object_id=pk, exc_info=error)
@@ -106,9 +108,10 @@ def _put_off(name: str, pk: int, error: Exception) -> None:
         )
 
 
-def _completed(name: str, tallies: dict[str, Tally], started: datetime) -> None:
-    # What was due for another try in this run and did not fail again has mended itself.
-    PutOff.objects.filter(sweep__in=tallies, next_attempt_at__lte=started).delete()
+def _completed(name: str, tallies: dict[str, Tally], started: datetime, *, due_again: bool) -> None:
+    if due_again:
+        # What was due for another try in this run and did not fail again has mended itself.
+        PutOff.objects.filter(sweep__in=tallies, next_attempt_at__lte=started).delete()
     done = SweepRun(
         name=name,
         completed_at=now(),

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Organisation, User
 from accounts.permissions import check
-from cases.actions.deadlines import locked_case, period_for, rewrite
+from cases.actions.deadlines import lapse_notices, locked_case, period_for, rewrite
 from cases.actions.exhibits import add_exhibits
 from cases.actions.notices import Ask, issue_to
 from cases.brief import KEYS
@@ -261,6 +261,7 @@ def resolve(case_id: int, *, by: User, outcome: str, reasons: str) -> Case:
     Decision.objects.create(case=case, outcome=outcome, reasons=reasons, by=by, at=now())
     case.state, case.ended_at, case.refers_at, case.remind_at = rule.after, now(), None, None
     case.save(update_fields=["state", "ended_at", "refers_at", "remind_at"])
+    lapse_notices(case)
     parties = list(case.parties.values_list("organisation_id", flat=True))
     record(by, "case.resolved", case, audience=parties, outcome=outcome)
     tell("case_resolved", case, organisations=parties, url=case_url(case), reference=case.reference)

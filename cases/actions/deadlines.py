@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from accounts.permissions import check
 from cases.clock import EvidencePeriod, end_of, evidence_period, next_reminder, not_working
-from cases.models import Case, HolidayOverride, Notice
+from cases.models import Case, ExtensionRequest, HolidayOverride, Notice
+from cases.rules import NOTICE_RULES
 from disclosures.models import Scheme
+from ledger.actions import Entry, record_many
 from ledger.time import local_date, now
 
 
@@ -75,3 +78,31 @@ def run_longer(notice: Notice, until: datetime) -> bool:
     notice.remind_at = next_reminder(until, now())
     notice.save(update_fields=["due_at", "remind_at", "state"])
     return True
+
+
+def lapse_requests(**of: Any) -> None:
+    """End the undecided requests for more time `of` a notice or a case: there is nothing left that could run longer.
+
+    Without this an answered notice would hold its case for ever, by a request that nobody can decide any more.
+    """
+    requests = list(ExtensionRequest.objects.open().filter(**of).select_related("notice__party", "notice__case"))
+    if not requests:
+        return
+    ExtensionRequest.objects.filter(pk__in=[r.pk for r in requests]).update(state="lapsed", decided_at=now())
+    record_many(
+        [
+            Entry("extension.lapsed", r, {"notice": r.notice.reference}, audience=[r.notice.party.organisation_id])
+            for r in requests
+        ]
+    )
+
+
+def lapse_notices(case: Case) -> None:
+    """The case has ended, and nothing can be handed in: what was asked and not answered is no longer required."""
+    waiting = list(case.notices.open().select_related("party"))
+    for notice in waiting:
+        notice.case = case
+        check(None, NOTICE_RULES["lapse"], notice)
+    case.notices.filter(pk__in=[n.pk for n in waiting]).update(state="waived", remind_at=None)
+    record_many([Entry("notice.lapsed", n, {}, audience=[n.party.organisation_id]) for n in waiting])
+    lapse_requests(notice__case=case)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.models import User, people_of
 from accounts.permissions import check
 from cases.actions.calendar import make_up
-from cases.actions.deadlines import free_case, locked_case, period_for, rewrite, trace_json
+from cases.actions.deadlines import free_case, lapse_requests, locked_case, period_for, rewrite, trace_json
 from cases.actions.exhibits import add_exhibits
 from cases.actions.referrals import add_late
 from cases.clock import next_reminder, reminder_offset
@@ -246,6 +246,7 @@ def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
         response=response.number,
         sha256=response.sha256,
     )
+    lapse_requests(notice=notice)
     if missed and not late:
         record(None, "notice.miss_corrected", notice, audience=audience, at=received_at)
     exhibits = add_exhibits(case, notice.party, items, response=response, by=by)
@@ -314,6 +315,7 @@ def waive(notice_id: int, *, by: User, reason: str) -> Notice:
     if notice.case.state == "open":
         rewrite(notice.case)
     record(by, "notice.waived", notice, audience=[notice.party.organisation_id])
+    lapse_requests(notice=notice)
     tell(
         "notice_waived",
         notice,
@@ -349,6 +351,7 @@ def miss(notice: Notice) -> Notice:
     notice.state, notice.remind_at = "missed", None
     notice.save(update_fields=["state", "remind_at"])
     record(None, "notice.missed", notice, audience=[notice.party.organisation_id], at=notice.due_at)
+    lapse_requests(notice=notice)
     url = reverse("notice", args=[notice.reference])
     context = {"reference": notice.reference, "case": notice.case.reference}
     tell("notice_missed", notice, organisations=[notice.party.organisation_id], url=url, **context)

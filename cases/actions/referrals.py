@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
 from cases.actions.calendar import make_up
-from cases.actions.deadlines import free_case, locked_case, period_for, rewrite
+from cases.actions.deadlines import free_case, lapse_notices, lapse_requests, locked_case, period_for, rewrite
 from cases.brief import why_unresolved
 from cases.clock import next_reminder, reminder_offset
 from cases.models import Case, CaseReminder, Exhibit, LateAddition, Notice, Party, Referral, ReferralStep, Response
@@ -54,6 +54,7 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
     exhibits = list(case.exhibits.select_related("item", "party"))
     sent = [e for e in exhibits if e.party.may_be_referred and not e.item.privileged]
     authority = Organisation.objects.authority()
+    lapse_requests(notice__case=case)
     # The event comes before the row: the chronology that is sent ends with the referral itself.
     events = record_many(
         [
@@ -264,6 +265,7 @@ def _follow(case: Case, referral: Referral, by: User) -> None:
     if state == "closed":
         case.state, case.ended_at, case.refers_at = state, now(), None
         case.save(update_fields=["state", "ended_at", "refers_at"])
+        lapse_notices(case)
         record(by, "case.closed", case, audience=parties)
     elif state == "open":
         case.state, case.round = state, case.round + 1
@@ -340,6 +342,7 @@ CHRONOLOGY = (
     "extension.requested",
     "extension.granted",
     "extension.refused",
+    "extension.lapsed",
     "notice.extended",
     "notice.answered",
     "notice.answered_late",

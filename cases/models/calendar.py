@@ -43,6 +43,10 @@ LAST_HOURS = timedelta(hours=24)
 
 
 class OutageQuerySet(models.QuerySet["Outage"]):
+    def recent(self) -> Self:
+        """Outages of the last month."""
+        return self.filter(ended_at__gte=now() - timedelta(days=30))
+
     def touching(self, due_at: Any) -> Self:
         """Outages that fell into the last 24 hours before `due_at` (an instant or an expression)."""
         return self.filter(started_at__lte=due_at, ended_at__gte=due_at - LAST_HOURS)

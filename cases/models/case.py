@@ -33,16 +33,24 @@ class CaseQuerySet(models.QuerySet["Case"]):
         # From the few that hold to their cases, never over all the cases.
         return self.filter(pk__in=requests.union(doubts), state="open")
 
+    def past(self) -> Self:
+        """Open cases whose time is up, whatever holds them."""
+        return self.filter(state="open", refers_at__lte=now())
+
     def due_for_referral(self) -> Self:
         """Open cases whose time is up and which nothing holds, the longest overdue first."""
         from cases.models.notice import ExtensionRequest, ServiceDoubt
 
-        return self.filter(
-            ~Exists(ExtensionRequest.objects.holding().filter(notice__case=OuterRef("pk"))),
-            ~Exists(ServiceDoubt.objects.open().filter(notice__case=OuterRef("pk"), notice__round=OuterRef("round"))),
-            state="open",
-            refers_at__lte=now(),
-        ).order_by("refers_at", "pk")
+        return (
+            self.past()
+            .filter(
+                ~Exists(ExtensionRequest.objects.holding().filter(notice__case=OuterRef("pk"))),
+                ~Exists(
+                    ServiceDoubt.objects.open().filter(notice__case=OuterRef("pk"), notice__round=OuterRef("round"))
+                ),
+            )
+            .order_by("refers_at", "pk")
+        )
 
     def due_for_reminder(self) -> Self:
         return self.filter(state="open", remind_at__lte=now()).order_by("remind_at", "pk")

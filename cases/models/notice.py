@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -42,20 +41,24 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
         An outage put on record later than that is made up for when the notice or its case falls due.
         """
-        recent = Outage.objects.filter(ended_at__gte=now() - timedelta(days=30)).values("started_at")
-        earliest = recent.order_by("started_at")[:1]
+        earliest = Outage.objects.recent().order_by("started_at").values("started_at")[:1]
         return self.owed_an_outage().filter(due_at__gte=Subquery(earliest), case__state="open").order_by("due_at")
+
+    def past(self) -> Self:
+        """Unanswered and past due, whatever holds them."""
+        return self.open().filter(due_at__lte=now())
 
     def due_for_miss(self) -> Self:
         """Unanswered, past due, and held by nothing; the longest overdue first."""
-        return self.filter(
-            ~Exists(ExtensionRequest.objects.holding().filter(notice=OuterRef("pk"))),
-            ~Exists(ServiceDoubt.objects.open().filter(notice=OuterRef("pk"))),
-            kind="evidence",
-            state="issued",
-            case__state="open",
-            due_at__lte=now(),
-        ).order_by("due_at", "pk")
+        return (
+            self.past()
+            .filter(
+                ~Exists(ExtensionRequest.objects.holding().filter(notice=OuterRef("pk"))),
+                ~Exists(ServiceDoubt.objects.open().filter(notice=OuterRef("pk"))),
+                case__state="open",
+            )
+            .order_by("due_at", "pk")
+        )
 
     def due_for_reminder(self) -> Self:
         return self.filter(state="issued", remind_at__lte=now(), case__state="open").order_by("remind_at", "pk")
@@ -228,6 +231,7 @@ class ExtensionRequest(models.Model):
         PENDING = "pending", "Waiting for a decision"
         GRANTED = "granted", "Granted"
         REFUSED = "refused", "Refused"
+        LAPSED = "lapsed", "No longer needed"
 
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, related_name="extension_requests")
     until_day = models.DateField("asked until")
@@ -251,7 +255,7 @@ class ExtensionRequest(models.Model):
             models.CheckConstraint(
                 name="request_decision_is_whole",
                 condition=Q(state="pending", decided_at__isnull=True)
-                | Q(state__in=["granted", "refused"], decided_at__isnull=False),
+                | Q(state__in=["granted", "refused", "lapsed"], decided_at__isnull=False),
             ),
         ]
 

@@ -153,6 +153,63 @@ def test_timely_request_holds_and_its_refusal_lets_go(w: World) -> None:
     assert fresh(case).state == "referred"  # type: ignore[attr-defined]
 
 
+def ask(case: Case, w: World) -> ExtensionRequest:
+    with standing_at(DUE - timedelta(days=1)):
+        return extensions.request_extension(
+            notice_to(case, w.respondent).pk,
+            by=w.respondent,
+            until_day=date(2026, 10, 30),
+            reasons="Moving house",
+            received_at=now(),
+        )
+
+
+def test_request_whose_notice_was_answered_holds_no_longer(w: World) -> None:
+    """Otherwise it would hold the case for ever: there is no decision left to be made about it."""
+    case = open_case(w)
+    request = ask(case, w)
+    with standing_at(DUE - timedelta(hours=3)):
+        answer(case, w.respondent)
+        assert fresh(request).state == "lapsed"  # type: ignore[attr-defined]
+    with standing_at(DUE + timedelta(minutes=1)):
+        tasks.run_all()
+    assert fresh(case).state == "referred"  # type: ignore[attr-defined]
+    assert verbs(case).count("extension.lapsed") == 1
+
+
+def test_request_whose_notice_was_waived_holds_no_longer(w: World) -> None:
+    case = open_case(w)
+    ask(case, w)
+    with standing_at(DUE - timedelta(hours=3)):
+        notices.waive(notice_to(case, w.respondent).pk, by=w.supervisor, reason="Not needed")
+    with standing_at(DUE + timedelta(minutes=1)):
+        tasks.run_all()
+    assert fresh(case).state == "referred"  # type: ignore[attr-defined]
+
+
+def test_request_for_a_case_referred_by_hand_does_not_hold_its_next_round(w: World) -> None:
+    case = open_case(w)
+    request = ask(case, w)
+    referral = referrals.refer(case.pk, by=w.supervisor, reason="It cannot wait")
+    assert referral is not None
+    assert fresh(request).state == "lapsed"  # type: ignore[attr-defined]
+    assert "extension.lapsed" in [e.verb for e in referrals.chronology(referral)]
+
+
+def test_end_of_a_case_ends_what_was_asked_of_and_by_its_parties(w: World) -> None:
+    case = open_case(w)
+    request = ask(case, w)
+    with standing_at(DUE - timedelta(hours=3)):
+        cases.resolve(case.pk, by=w.supervisor, outcome="settled", reasons="They agreed")
+    assert fresh(request).state == "lapsed"  # type: ignore[attr-defined]
+    assert {notice_to(case, party).state for party in (w.complainant, w.respondent)} == {"waived"}
+    assert verbs(case).count("notice.lapsed") == 2
+    with standing_at(DUE + timedelta(days=9)):
+        assert not Notice.objects.past().exists(), "The sweep would look at it every minute for ever."
+        tasks.run_all()
+    assert "extension.escalated" not in verbs(case)
+
+
 def test_late_request_holds_nothing(w: World) -> None:
     case = open_case(w)
     request = extensions.request_extension(
