@@ -65,7 +65,7 @@ def vacuum() -> None:
 _CASES = """
 INSERT INTO cases_case (reference, title, basis, scheme_id, state, round, round_ends_at, refers_at, remind_at, opened_at,
                         opened_by_id, officer_id)
-SELECT 'C-2026-' || lpad(nextval('reference_case')::text, 6, '0'), 'Bulk querying of a model, number ' || n, 'own_motion',
+SELECT 'C-2026-' || lpad(nextval('reference_case')::text, 7, '0'), 'Bulk querying of a model, number ' || n, 'own_motion',
        %(scheme)s, 'open', 1, %(due)s, d.at, NULL, %(now)s, %(by)s, CASE WHEN n %% 3 = 0 THEN NULL ELSE %(by)s END
 FROM generate_series(1, %(count)s) n,
      LATERAL (SELECT %(due)s::timestamptz + make_interval(secs => %(spread)s * n / %(count)s) AS at) d
@@ -79,7 +79,7 @@ WHERE c.id > %(last)s ORDER BY c.id
 _NOTICES = """
 INSERT INTO cases_notice (reference, case_id, party_id, round, kind, state, issued_by_id, sent_at, nation, content, sha256,
                           served_on, last_day, expires_at, time_rule, calendar, trace, due_at)
-SELECT 'N-2026-' || lpad(nextval('reference_notice')::text, 6, '0'), p.case_id, p.id, 1, 'evidence', 'issued', %(by)s,
+SELECT 'N-2026-' || lpad(nextval('reference_notice')::text, 7, '0'), p.case_id, p.id, 1, 'evidence', 'issued', %(by)s,
        %(now)s, 'england', '{"subject": "Bulk querying"}', repeat('0', 64), %(now)s::date, c.refers_at::date, c.refers_at,
        'CANDOUR-TIME-1', 'bench', '[]', c.refers_at
 FROM cases_party p JOIN cases_case c ON c.id = p.case_id WHERE c.id > %(last)s ORDER BY c.id
