@@ -15,10 +15,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from time import monotonic
 from types import FrameType
+from zoneinfo import ZoneInfo
 
 from config import embedded
 
@@ -259,7 +261,10 @@ def _welcome(home: Path, url: str) -> None:
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         if watch := story.get("watch"):
-            lines += ["", f"Watch case {watch['case']}: at {watch['refers_at']} it reaches the authority's queue."]
+            at = datetime.fromisoformat(watch["refers_at"])
+            when = f"{at.astimezone(ZoneInfo('Europe/London')):%H:%M:%S on %-d %B %Y}"
+            verb = "reached" if at < datetime.now(UTC) else "reaches"
+            lines += ["", f"Watch case {watch['case']}: at {when} it {verb} the authority's queue by itself."]
     lines += ["", "Ctrl-C stops everything."]
     print("\n".join(lines), flush=True)
 

@@ -87,7 +87,7 @@ def _summary(request: SignedInRequest, found: Case) -> dict[str, Any]:
         "adjustments": _adjustments(found),
         "proposals": found.proposals.filter(round=found.round).select_related("by"),
         "decision": getattr(found, "decision", None),
-        "referrals": found.referrals.order_by("-round"),
+        "referrals": found.referrals.prefetch_related("steps").order_by("-round"),
         "may_decide": found.opened_by_id != request.user.pk,
         "events": timeline(_events(request, found).order_by("-at", "-id")[:8], reader=request.user),
     }

@@ -34,7 +34,7 @@ def test_a_case_arrives_is_returned_comes_again_and_is_accepted(w: World, enter:
 
     staff = enter(w.caseworker)
     staff.go("case", case.reference)
-    staff.reads("Round 2", "Nobody has been asked in this round yet")
+    staff.reads("Round 2", "Nobody has been asked in this round yet", "The training logs of May.", "13 November 2026")
     staff.follow("Issue notices for this round")
     party = case.parties.get(role="respondent")
     staff.fill({"subject": "Training logs", "purpose": "Asked for", f"party_{party.pk}": "Where are the logs of May?"})
