@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -263,8 +263,7 @@ def _welcome(home: Path, url: str) -> None:
         if watch := story.get("watch"):
             at = datetime.fromisoformat(watch["refers_at"])
             when = f"{at.astimezone(ZoneInfo('Europe/London')):%H:%M:%S on %-d %B %Y}"
-            verb = "reached" if at < datetime.now(UTC) else "reaches"
-            lines += ["", f"Watch case {watch['case']}: at {when} it {verb} the authority's queue by itself."]
+            lines += ["", f"Watch case {watch['case']}: its time ends at {when}, and the authority's queue has it."]
     lines += ["", "Ctrl-C stops everything."]
     print("\n".join(lines), flush=True)
 
