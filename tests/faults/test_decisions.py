@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from accounts import actions as accounts
 from accounts.models import User
@@ -63,12 +63,17 @@ def test_decision_and_referral_at_once_exactly_one_happens(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
     case, meet = _case(people), meeting(locks)
-    concurrently(pausing(_resolve(case, people.supervisor), meet), pausing(lambda: referrals.refer(case.pk), meet))
+    results = concurrently(
+        pausing(_resolve(case, people.supervisor), meet), pausing(lambda: referrals.refer(case.pk), meet)
+    )
     tasks.run_all()
     case.refresh_from_db()
     ends = Decision.objects.filter(case=case).count() + Referral.objects.filter(case=case).count()
-    assert ends == (1 if locks else 2)
-    if locks:
+    if not locks:
+        # Both go ahead: two ends, or the database finds them waiting for one another and breaks one off.
+        assert ends == 2 or any(isinstance(result, OperationalError) for result in results)
+    else:
+        assert ends == 1
         assert (case.state == "resolved") == Decision.objects.filter(case=case).exists()
         assert (case.refers_at is None) == (case.state == "resolved")
 
