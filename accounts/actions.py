@@ -216,6 +216,12 @@ def _close(user: User, *, by: User | None) -> User:
     user.is_active = False
     user.save(update_fields=["is_active"])
     record(by, "user.deactivated", user, audience=[user.organisation_id])
+    # Whom they invited into their own organisation does not come in after them.
+    pending = Invitation.objects.filter(invited_by=user, organisation_id=user.organisation_id, accepted_at=None)
+    for invitation in pending.filter(revoked_at=None, expires_at__gt=now()):
+        invitation.revoked_at = now()
+        invitation.save(update_fields=["revoked_at"])
+        record(by, "invitation.revoked", invitation, audience=[user.organisation_id])
     return user
 
 

@@ -94,6 +94,10 @@ class AssignForm(Form):
         label="Deputy", queryset=User.objects.none(), required=False, empty_label="Nobody yet"
     )
 
+    # The team that was shown when the page was opened: a colleague's change meanwhile is not written over.
+    seen_officer = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    seen_deputy = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("officer", "deputy"):

@@ -86,6 +86,10 @@ NOTICE_RULES = {
         "Extend for an outage", system=True, from_states=_states("issued", "missed"), to_state="issued"
     ),
     "settle_service": Rule("Settle the doubt about service", MINISTRY),
+    "run_again": Rule("Give the period of a new service", MINISTRY, from_states=_states("missed"), to_state="issued"),
+    "excuse": Rule(
+        "Take a late answer as in time", system=True, from_states=_states("answered_late"), to_state="answered"
+    ),
     "read_response": Rule("Mark as read", MINISTRY),
     "remind": Rule("Remind", system=True, from_states=_states("issued")),
 }

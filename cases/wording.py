@@ -26,6 +26,8 @@ _SENTENCES = {
     "notice.issued": "{reference}: {kind} notice issued",
     "notice.service_in_doubt": "{reference}: service in doubt",
     "notice.served_again": "{reference}: served again ({method})",
+    "notice.doubt_settled": "{reference}: service no longer in doubt ({settlement})",
+    "notice.excused": "{reference}: answered in time after all, the platform had not been available",
     "notice.answered": "{reference}: answered",
     "notice.answered_late": "{reference}: answered late",
     "notice.missed": "{reference}: not answered in time",
@@ -53,8 +55,11 @@ _SENTENCES = {
 }
 
 
-def sentence(event: Any) -> str:
-    """An event in words; an unknown verb reads as its own name, so that nothing disappears from a timeline."""
+def sentence(event: Any, *, whole: bool) -> str:
+    """An event in words; an unknown verb reads as its own name, so that nothing disappears from a timeline.
+
+    `whole` adds what a party is not to know: why a case was referred says what the other side did or did not do.
+    """
     template = _SENTENCES.get(event.verb)
     if template is None:
         return str(event.verb).replace(".", ": ").replace("_", " ")
@@ -65,7 +70,7 @@ def sentence(event: Any) -> str:
         details["number"] = f"{int(details['number']):03d}"
     text = template.format_map(_Blank({"reference": event.reference, **details}))
     reasons = event.details.get("reasons")
-    if event.verb == "case.referred" and reasons:
+    if whole and event.verb == "case.referred" and reasons:
         text += ": " + "; ".join(REASONS_IN_WORDS.get(r, r).lower() for r in reasons)
     return text[:1].upper() + text[1:]
 
@@ -106,7 +111,12 @@ def _moment(local: datetime) -> str:
 def timeline(events: Iterable[Any], *, reader: Any) -> list[dict[str, Any]]:
     """Events as the timeline component takes them. Other organisations' people are named by their organisation's part."""
     return [
-        {"title": sentence(event), "when": event.at, "who": _who(event, reader), "text": _late(event)}
+        {
+            "title": sentence(event, whole=not reader.is_company),
+            "when": event.at,
+            "who": _who(event, reader),
+            "text": _late(event),
+        }
         for event in events
     ]
 
@@ -136,8 +146,13 @@ class Outlook:
     why: str = ""
 
 
-def outlook(state: str, refers_at: datetime | None, *, requests: int, doubts: int) -> Outlook:
-    """The outlook of a case from its state, its due instant, and how many things hold it."""
+def outlook(state: str, refers_at: datetime | None, *, requests: int, doubts: int, others: bool = False) -> Outlook:
+    """The outlook of a case from its state, its due instant, and how many things hold it.
+
+    For a party these are its own; of `others` it learns that there are some, not what they are.
+    """
+    if state == "open" and others and not (requests or doubts):
+        return Outlook("Nothing: the case is held", refers_at, "The ministry has something to settle first.")
     if state == "open" and (requests or doubts):
         holds = []
         if requests:

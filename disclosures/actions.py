@@ -16,6 +16,7 @@ from accounts.permissions import Rule, check
 from disclosures.catalogue import DECLARATION_VERSION, SCHEMAS
 from disclosures.models import (
     Filing,
+    FilingBarrier,
     FilingEvidence,
     FilingReview,
     FilingSection,
@@ -26,7 +27,7 @@ from disclosures.models import (
 )
 from disclosures.rules import RULES
 from disclosures.schema import asked, changes, follow_ups, problems
-from evidence.actions import hand_in
+from evidence.actions import hand_in, wall_off
 from evidence.models import EvidenceItem
 from ledger.actions import record
 from ledger.references import next_reference
@@ -229,6 +230,17 @@ def _link_evidence(filing: Filing, content: dict[str, Any], *, by: User, at: dat
     items = list(EvidenceItem.objects.filter(organisation_id=filing.organisation_id, reference__in=references))
     FilingEvidence.objects.bulk_create([FilingEvidence(filing=filing, item=i) for i in items], ignore_conflicts=True)
     hand_in(items, by=by, at=at)
+    wall_off(items, [barrier.user for barrier in filing.barriers.select_related("user")])
+
+
+def bar(filing: Filing, user: User) -> None:
+    """Wall an official with a conflict off from a filing, from its amendments and from all the evidence they rely on.
+
+    A shared step of the action that learns of the conflict. Amendments that come later carry the wall with them.
+    """
+    lineage = list(filing.lineage())
+    FilingBarrier.objects.bulk_create([FilingBarrier(filing=f, user=user) for f in lineage], ignore_conflicts=True)
+    wall_off(EvidenceItem.objects.filter(filing_links__filing__in=lineage).distinct(), [user])
 
 
 def _follow(filing: Filing, content: dict[str, Any]) -> None:
@@ -282,6 +294,9 @@ def amend(filing_id: int, *, by: User) -> Filing:
         back = reverse("filing", args=[going.reference])
         raise Conflict(f"There is already an amendment under way: {going.reference}.", back=back)
     amendment = _begin(filing.kind, by=by, amends=original)
+    FilingBarrier.objects.bulk_create(
+        FilingBarrier(filing=amendment, user_id=pk) for pk in original.barriers.values_list("user_id", flat=True)
+    )
     content, today = filing.latest.content, local_date(now())
     for row in amendment.sections.all():
         section = SCHEMAS[filing.kind].section(row.key)

@@ -125,8 +125,7 @@ def read(item_id: int, *, by: User, version: str) -> FieldFile:
     projection = item.projection_for(by)
     if projection is None or (version == FULL and projection != FULL):
         raise EvidenceItem.DoesNotExist
-    whole = version == FULL or item.limb == "none"
-    file = item.file if whole else item.public_file
+    file = item.file if version == FULL else item.shareable_file
     if not file:
         raise EvidenceItem.DoesNotExist
     record(by, "evidence.read", item, audience=[item.organisation_id] if by.is_company else [], version=version)

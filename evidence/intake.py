@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -165,7 +166,8 @@ def _content_agrees(suffix: str, head: bytes, upload: IO[bytes]) -> bool:
         try:
             # Only the directory is read: nothing is unpacked here.
             names = zipfile.ZipFile(upload).namelist()
-        except (zipfile.BadZipFile, ValueError):
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, struct.error):
+            # Whatever it is that a broken directory makes of the reader, it is not a document.
             return False
         finally:
             upload.seek(0)

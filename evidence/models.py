@@ -129,8 +129,13 @@ class EvidenceItem(models.Model):
 
     @property
     def can_be_disclosed(self) -> bool:
-        """Whether there is a version that another party may be shown."""
-        return self.limb == Limb.NONE or bool(self.public_file)
+        """Whether there is a version that another party may be shown. Nothing privileged is ever shown."""
+        return not self.privileged and bool(self.shareable_file)
+
+    @property
+    def shareable_file(self) -> Any:
+        """What the non-confidential version is: the one the owner made for it, or without any claim the file itself."""
+        return self.public_file or (self.file if self.limb == Limb.NONE else None)
 
     def projection_for(self, user: Any) -> str | None:
         """Which version `user` may read: the full item, the non-confidential version, or None."""

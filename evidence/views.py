@@ -185,4 +185,5 @@ def _name_of(item: EvidenceItem, version: str) -> str:
     """What the file is called where it arrives: its reference first, and of the owner's name nothing in public."""
     if version == "full":
         return f"{item.reference}-{item.original_name}"
-    return f"{item.reference}-non-confidential{PurePath(item.public_name or item.original_name).suffix.lower()}"
+    name = item.public_name if item.public_file else item.original_name
+    return f"{item.reference}-non-confidential{PurePath(name).suffix.lower()}"

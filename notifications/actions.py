@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
@@ -32,7 +32,7 @@ SECRET_LETTERS = {"password_reset"}
 
 @dataclass(frozen=True)
 class Letter:
-    """What to tell whom: people, the members and contacts of organisations, everybody of a role.
+    """What to tell whom: people, and the members and contacts of organisations.
 
     `once` makes it unique per recipient: a second one with the same key is not written. `context` is JSON.
     """
@@ -40,7 +40,6 @@ class Letter:
     template: str
     people: Iterable[User] = ()
     organisations: Iterable[Organisation | int] = ()
-    roles: Collection[str] = ()
     url: str = ""
     once: str = ""
     context: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +50,7 @@ def tell(template: str, about: models.Model, **letter: Any) -> list[Message]:
 
     Answers the messages that were asked for (also those written earlier under `once`).
     """
-    known = {name: letter.pop(name) for name in ("people", "organisations", "roles", "url", "once") if name in letter}
+    known = {name: letter.pop(name) for name in ("people", "organisations", "url", "once") if name in letter}
     return tell_all(about, [Letter(template, **known, context=letter)])
 
 
@@ -60,14 +59,11 @@ def tell_all(about: models.Model, letters: Sequence[Letter]) -> list[Message]:
     if not connection.in_atomic_block:
         raise RuntimeError("A message belongs to the transaction of the change that it tells of.")
     organisations = {_id(o) for letter in letters for o in letter.organisations}
-    roles = {role for letter in letters for role in letter.roles}
-    wanted = models.Q(organisation_id__in=organisations) | models.Q(role__in=roles)
-    members = list(User.objects.able_to_sign_in().filter(wanted).order_by("pk")) if organisations or roles else []
-    contacts = (
-        list(Contact.objects.filter(organisation_id__in=organisations, removed_at=None).order_by("pk"))
-        if organisations
-        else []
-    )
+    members: list[User] = []
+    contacts: list[Contact] = []
+    if organisations:
+        members = list(User.objects.able_to_sign_in().filter(organisation_id__in=organisations).order_by("pk"))
+        contacts = list(Contact.objects.filter(organisation_id__in=organisations, removed_at=None).order_by("pk"))
     instant = now()
     messages = []
     for letter in letters:
@@ -103,7 +99,7 @@ def _recipients(
     for user in letter.people:
         found.setdefault(user.email.lower(), (user, user.organisation_id))
     for user in members:
-        if user.organisation_id in organisations or user.role in letter.roles:
+        if user.organisation_id in organisations:
             found.setdefault(user.email.lower(), (user, user.organisation_id))
     for contact in contacts:
         if contact.organisation_id in organisations:

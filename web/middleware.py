@@ -40,10 +40,23 @@ def headers(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def _unreadable(request: HttpRequest) -> bool:
+    """What no browser sends, and what neither the database nor Django's reader of forms can take."""
+    charset = (request.content_params or {}).get("charset", "utf-8").lower()
+    return "%00" in request.META.get("QUERY_STRING", "") or charset not in _CHARSETS
+
+
+_CHARSETS = {"utf-8", "utf8", "us-ascii", "iso-8859-1", "latin-1"}
+
+
 def problems(get_response: GetResponse) -> GetResponse:
     """Turns what actions raise into the answer people get: 409, 400 or 404. Other exceptions go on to Django."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
+        if "\0" in request.path:
+            return say.not_found(request)
+        if _unreadable(request):
+            return say.bad_request(request)
         response = get_response(request)
         if response.status_code == 405 and not getattr(response, "content", b"x"):
             page = say.answer(request, 405)

@@ -48,3 +48,8 @@ def form_page(
 def sent(request: HttpRequest) -> dict[str, Any]:
     """The arguments of a form for this request: what was posted, or nothing."""
     return {"data": request.POST, "files": request.FILES} if request.method == "POST" else {}
+
+
+def row_number(text: str) -> int | None:
+    """The number of a row as it stands in an address; None for what no row can have."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import Organisation, User
 from accounts.permissions import check
-from cases.actions.deadlines import lapse_notices, locked_case, period_for, rewrite
+from cases.actions.deadlines import hold_calendar, lapse_notices, locked_case, period_for, rewrite
 from cases.actions.exhibits import add_exhibits
 from cases.actions.notices import Ask, issue_to
 from cases.brief import KEYS
@@ -28,6 +27,7 @@ from cases.models import (
     Publication,
 )
 from cases.rules import CASE_RULES
+from disclosures.actions import bar
 from disclosures.models import Filing, FilingBarrier, Scheme
 from evidence.actions import wall_off
 from evidence.models import EvidenceItem
@@ -60,6 +60,7 @@ def open_case(
     the source is not ready or has a case already.
     """
     check(by, CASE_RULES["open_case"])
+    hold_calendar()
     source = _source(source_id, by)
     seats = list(seats)
     if not any(seat.role == "respondent" for seat in seats):
@@ -85,6 +86,7 @@ def open_case(
     parties = _seat_parties(case, seats, source)
     record(by, "case.opened", case, audience=[p.organisation_id for p in parties], basis=case.basis)
     if source is not None:
+        _adopt_conflicts(case, source)
         _adopt_evidence(case, source, parties, by)
     _issue(case, [(p, s.questions) for p, s in zip(parties, seats, strict=True)], subject, purpose, by)
     return case
@@ -125,6 +127,15 @@ def _seat_parties(case: Case, seats: list[Seat], source: Filing | None) -> list[
     return Party.objects.bulk_create(parties)
 
 
+def _adopt_conflicts(case: Case, source: Filing) -> None:
+    """Who may not see the filing does not see the case that is opened from it."""
+    walled = FilingBarrier.objects.filter(filing=source).values_list("user_id", flat=True)
+    ConflictDeclaration.objects.bulk_create(
+        ConflictDeclaration(case=case, user_id=pk, reason=f"Declared before, about {source.reference}", at=now())
+        for pk in walled
+    )
+
+
 def _adopt_evidence(case: Case, source: Filing, parties: list[Party], by: User) -> None:
     party = next((p for p in parties if p.organisation_id == source.organisation_id), None)
     if party is not None:
@@ -151,6 +162,7 @@ def issue_notices(
 
     Raises Conflict for a party that has a notice in this round already.
     """
+    hold_calendar()
     case = locked_case(case_id)
     check(by, CASE_RULES["issue_notices"], case)
     if not any(questions.values()):
@@ -168,10 +180,22 @@ def issue_notices(
 
 
 @transaction.atomic(durable=True)
-def assign(case_id: int, *, by: User, officer_id: int | None, deputy_id: int | None) -> Case:
-    """Say whose case it is and who covers. Somebody with a declared conflict cannot be either."""
+def assign(
+    case_id: int,
+    *,
+    by: User,
+    officer_id: int | None,
+    deputy_id: int | None,
+    seen: tuple[int | None, int | None] | None = None,
+) -> Case:
+    """Say whose case it is and who covers. Somebody with a declared conflict cannot be either.
+
+    `seen` is the team that `by` was shown, officer and deputy. Raises Conflict when it has changed meanwhile.
+    """
     case = locked_case(case_id)
     check(by, CASE_RULES["assign"], case)
+    if seen is not None and seen != (case.officer_id, case.deputy_id):
+        raise Conflict("A colleague has changed the team since you opened this page. Look at it again before you do.")
     if officer_id is not None and officer_id == deputy_id:
         raise Invalid({"deputy": ["The deputy must be somebody else"]})
     people = User.objects.filter(role__in=["caseworker", "supervisor"], is_active=True)
@@ -202,11 +226,10 @@ def declare_conflict(case_id: int, *, by: User, reason: str) -> None:
         case.deputy_id = None
     case.save(update_fields=["officer", "deputy"])
     wall_off([e.item for e in case.exhibits.select_related("item")], [by])
-    if case.source_id is not None:
-        FilingBarrier.objects.get_or_create(filing_id=case.source_id, user=by)
+    if case.source is not None:
+        bar(case.source, by)
     record(by, "case.conflict_declared", case, user=by.pk)
-    supervisors = User.objects.able_to_sign_in().filter(role="supervisor").exclude(pk=by.pk)
-    tell("conflict_declared", case, people=supervisors, url=case_url(case), reference=case.reference)
+    tell("conflict_declared", case, people=case.supervisors(), url=case_url(case), reference=case.reference)
 
 
 @transaction.atomic(durable=True)
@@ -246,8 +269,7 @@ def propose(case_id: int, *, by: User, outcome: str, reasons: str) -> DecisionPr
         case=case, round=case.round, outcome=outcome, reasons=reasons, by=by, at=now()
     )
     record(by, "decision.proposed", proposal, outcome=outcome)
-    deciders = User.objects.able_to_sign_in().filter(role="supervisor").exclude(pk=case.opened_by_id)
-    deciders = deciders.exclude(pk__in=case.conflicts.values("user"))
+    deciders = [s for s in case.supervisors() if s.pk != case.opened_by_id]
     tell("decision_proposed", case, people=deciders, url=case_url(case), reference=case.reference)
     return proposal
 
@@ -290,8 +312,3 @@ def brief_texts(case: Case) -> dict[str, str]:
     """The newest text of every head that has been written."""
     rows = case.brief_versions.order_by("head", "-number").distinct("head").values_list("head", "text")
     return dict(rows)
-
-
-def conflicted(case: Case) -> list[Any]:
-    """The officials who declared a conflict in this case."""
-    return [c.user for c in case.conflicts.select_related("user")]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
+from django.db.models import Q
+
+from accounts.models import User
 from accounts.permissions import check
 from cases.clock import EvidencePeriod, end_of, evidence_period, next_reminder, not_working
-from cases.models import Case, ExtensionRequest, HolidayOverride, Notice
+from cases.models import Case, ExtensionRequest, HolidayOverride, Notice, ServiceDoubt
 from cases.rules import NOTICE_RULES
 from disclosures.models import Scheme
 from ledger.actions import Entry, record_many
@@ -26,6 +30,20 @@ def free_case(case_id: int) -> Case | None:
     """The case, locked, for a sweep: None when somebody else holds it, who will be looked at again next time."""
     cases = Case.objects.select_for_update(of=["self"], skip_locked=True)
     return cases.select_related("scheme").filter(pk=case_id).first()
+
+
+CALENDAR_LOCK = 0x43414C  # "CAL": the space of advisory locks is the database's
+
+
+def hold_calendar(*, alone: bool = False) -> None:
+    """Keep the calendar as it is until the transaction ends; `alone`, to change it when nobody is computing by it.
+
+    Taken before any case is locked. Without it a period that is being computed while a holiday is put in would be seen
+    by neither side: it is not yet there to be moved, and the holiday not yet there to be counted.
+    """
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {lock}(%s)", [CALENDAR_LOCK])
 
 
 def period_for(sent_at: datetime, nation: str, scheme: Scheme) -> EvidencePeriod:
@@ -58,9 +76,12 @@ def refers_at(last_expiry: datetime, scheme: Scheme) -> datetime:
 
 
 def rewrite(case: Case) -> None:
-    """Write the derived copies of the case again from its rows; the caller holds the case's lock."""
+    """Write the derived copies of the case again from its rows; the caller holds the case's lock.
+
+    What was asked in an earlier round and still runs counts: its period was promised.
+    """
     dues = list(
-        Notice.objects.filter(case=case, round=case.round, kind="evidence")
+        Notice.objects.filter(Q(round=case.round) | Q(state="issued"), case=case, kind="evidence")
         .exclude(state="waived")
         .values_list("due_at")
     )
@@ -75,7 +96,7 @@ def run_longer(notice: Notice, until: datetime) -> bool:
     if notice.due_at is None or until <= notice.due_at:
         return False
     notice.due_at = until
-    notice.remind_at = next_reminder(until, now())
+    notice.remind_at = next_reminder(until, now()) if notice.state == "issued" else None
     notice.save(update_fields=["due_at", "remind_at", "state"])
     return True
 
@@ -97,6 +118,19 @@ def lapse_requests(**of: Any) -> None:
     )
 
 
+def settle_doubts(settlement: str, *, by: User | None = None, **of: Any) -> int:
+    """End the doubts about the service `of` notices; answers how many there were.
+
+    Without this an answered or waived notice would hold its case, or stand on a first page, for ever.
+    """
+    doubts = list(ServiceDoubt.objects.open().filter(**of).select_related("notice__party", "notice__case"))
+    ServiceDoubt.objects.filter(pk__in=[d.pk for d in doubts]).update(
+        settled_at=now(), settled_by=by, settlement=settlement
+    )
+    record_many([Entry("notice.doubt_settled", d.notice, {"settlement": settlement}, by=by) for d in doubts])
+    return len(doubts)
+
+
 def lapse_notices(case: Case) -> None:
     """The case has ended, and nothing can be handed in: what was asked and not answered is no longer required."""
     waiting = list(case.notices.open().select_related("party"))
@@ -106,3 +140,4 @@ def lapse_notices(case: Case) -> None:
     case.notices.filter(pk__in=[n.pk for n in waiting]).update(state="waived", remind_at=None)
     record_many([Entry("notice.lapsed", n, {}, audience=[n.party.organisation_id]) for n in waiting])
     lapse_requests(notice__case=case)
+    settle_doubts("not_needed", notice__case=case)

@@ -9,7 +9,16 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.permissions import check
 from cases.actions.deadlines import locked_case
-from cases.models import Case, Exhibit, ExhibitComment, Notice, Party, Response
+from cases.models import (
+    Case,
+    Exhibit,
+    ExhibitComment,
+    ExtensionRequest,
+    Notice,
+    Party,
+    Response,
+    ServiceDoubt,
+)
 from cases.rules import CASE_RULES, EXHIBIT_RULES
 from evidence.actions import grant, hand_in, wall_off
 from evidence.models import NON_CONFIDENTIAL, EvidenceItem, Grant
@@ -59,16 +68,13 @@ def disclose(exhibit_id: int, *, by: User, party_id: int) -> Grant:
     party = case.parties.select_related("organisation").filter(pk=party_id).first()
     if party is None or party.pk == exhibit.party_id:
         raise Invalid({"party": ["Choose the party to whom it is disclosed"]})
-    running = Notice.objects.filter(case=case, round=exhibit.round, kind="evidence", due_at__gt=now())
-    if running.exclude(state="waived").exists():
-        raise Conflict(
-            "An evidence period of this round is still running. Exhibits can be disclosed once all have ended."
-        )
+    _periods_are_over(case, exhibit.round)
     if not exhibit.item.can_be_disclosed:
         raise Invalid({"party": ["This exhibit has no version that may be shown to another party"]})
-    if Grant.objects.current().filter(item=exhibit.item, organisation=party.organisation).exists():
+    reason = f"case:{case.pk}"
+    if Grant.objects.current().filter(item=exhibit.item, organisation=party.organisation, reason=reason).exists():
         raise Conflict("This exhibit has been disclosed to this party already.")
-    grant([exhibit.item], party.organisation, NON_CONFIDENTIAL, by=by, reason=f"case:{case.pk}")
+    grant([exhibit.item], party.organisation, NON_CONFIDENTIAL, by=by, reason=reason)
     record(
         by,
         "exhibit.disclosed",
@@ -85,7 +91,24 @@ def disclose(exhibit_id: int, *, by: User, party_id: int) -> Grant:
         reference=case.reference,
         number=exhibit.label,
     )
-    return Grant.objects.filter(item=exhibit.item, organisation=party.organisation).latest("pk")
+    return Grant.objects.filter(item=exhibit.item, organisation=party.organisation, reason=reason).latest("pk")
+
+
+def _periods_are_over(case: Case, round_: int) -> None:
+    """Raises Conflict while a party of the round may still answer in time, or may yet be given more time."""
+    notices = Notice.objects.filter(case=case, round=round_, kind="evidence").exclude(state="waived")
+    # A round that has just begun asks nobody yet, and has its period all the same.
+    begun = case.state == "open" and round_ == case.round and case.round_ends_at > now()
+    if begun or notices.filter(due_at__gt=now()).exists():
+        raise Conflict(
+            "An evidence period of this round is still running. Exhibits can be disclosed once all have ended."
+        )
+    held = ServiceDoubt.objects.holding().filter(notice__in=notices).exists()
+    if held or ExtensionRequest.objects.holding().filter(notice__in=notices).exists():
+        raise Conflict(
+            "A notice of this round may be given more time: its service is in doubt, or a request for more time waits "
+            "for a decision. Settle that first."
+        )
 
 
 @transaction.atomic(durable=True)

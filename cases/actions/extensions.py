@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.permissions import check
-from cases.actions.deadlines import free_case, rewrite, run_longer
+from cases.actions.deadlines import free_case, hold_calendar, rewrite, run_longer
 from cases.actions.notices import locked_notice
 from cases.clock import add_working_days, end_of, not_working
 from cases.models import Adjustment, ExtensionRequest, HolidayOverride, Notice
@@ -93,6 +93,7 @@ def extend(
     notice_id: int, *, by: User, until_day: date | None = None, until: datetime | None = None, reasons: str
 ) -> Adjustment:
     """The case team gives more time of its own accord."""
+    hold_calendar()
     notice = locked_notice(notice_id)
     check(by, NOTICE_RULES["extend"], notice)
     if notice.is_past:
@@ -101,6 +102,7 @@ def extend(
 
 
 def _pending(request_id: int, by: User) -> tuple[ExtensionRequest, Notice]:
+    hold_calendar()
     notice = locked_notice(ExtensionRequest.objects.values_list("notice_id", flat=True).get(pk=request_id))
     check(by, NOTICE_RULES["decide_extension"], notice)
     request = ExtensionRequest.objects.get(pk=request_id)
@@ -183,7 +185,7 @@ def escalate_request(request_id: int) -> ExtensionRequest | None:
     tell(
         "extension_overdue",
         request,
-        people=User.objects.able_to_sign_in().filter(role="supervisor"),
+        people=case.supervisors(),
         url=reverse("notice", args=[request.notice.reference]),
         reference=request.notice.reference,
         case=case.reference,

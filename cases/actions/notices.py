@@ -14,7 +14,15 @@ from django.urls import reverse
 from accounts.models import User, people_of
 from accounts.permissions import check
 from cases.actions.calendar import make_up
-from cases.actions.deadlines import free_case, lapse_requests, locked_case, period_for, rewrite, trace_json
+from cases.actions.deadlines import (
+    free_case,
+    lapse_requests,
+    locked_case,
+    period_for,
+    rewrite,
+    settle_doubts,
+    trace_json,
+)
 from cases.actions.exhibits import add_exhibits
 from cases.actions.referrals import add_late
 from cases.clock import next_reminder, reminder_offset
@@ -130,11 +138,10 @@ def raise_doubt(notice: Notice, reason: str, *, message_id: int | None = None) -
     """Mark service as in doubt: nothing is missed and nothing referred until it is settled."""
     doubt = ServiceDoubt.objects.create(notice=notice, reason=reason, message_id=message_id, raised_at=now())
     record(None, "notice.service_in_doubt", notice, reason=reason)
-    supervisors = User.objects.able_to_sign_in().filter(role="supervisor")
     tell(
         "service_in_doubt",
         notice,
-        people=[*notice.case.team(), *supervisors],
+        people=[*notice.case.team(), *notice.case.supervisors()],
         url=reverse("notice", args=[notice.reference]),
         reference=notice.reference,
         case=notice.case.reference,
@@ -208,11 +215,13 @@ def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
     """Hand in the answers as they are saved, with their evidence as exhibits.
 
     Judged by `received_at`, taken when the last byte arrived and before any lock: in time if before the due instant,
-    even if a miss was stamped in between, which is then corrected. Late answers are always taken and marked late.
+    even if a miss was stamped in between, which is then corrected. Late answers are always taken and marked late; while
+    service is in doubt no period is held against the addressee, and no answer is late.
     """
     notice = locked_notice(notice_id)
     case = notice.case
-    late = notice.due_at is not None and received_at >= notice.due_at
+    doubted = notice.doubts.open().exists()
+    late = notice.due_at is not None and received_at >= notice.due_at and not doubted
     already = notice.state in {"answered", "answered_late"}
     rule = NOTICE_RULES["answer_late" if late and not already else "answer"]
     check(by, rule, notice)
@@ -247,6 +256,8 @@ def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
         sha256=response.sha256,
     )
     lapse_requests(notice=notice)
+    # Whoever answers has read what came with it: the preservation notice of the same party too.
+    settle_doubts("answered", notice__party=notice.party)
     if missed and not late:
         record(None, "notice.miss_corrected", notice, audience=audience, at=received_at)
     exhibits = add_exhibits(case, notice.party, items, response=response, by=by)
@@ -316,6 +327,7 @@ def waive(notice_id: int, *, by: User, reason: str) -> Notice:
         rewrite(notice.case)
     record(by, "notice.waived", notice, audience=[notice.party.organisation_id])
     lapse_requests(notice=notice)
+    settle_doubts("not_needed", by=by, notice=notice)
     tell(
         "notice_waived",
         notice,

@@ -7,15 +7,36 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
 from cases.actions.calendar import make_up
-from cases.actions.deadlines import free_case, lapse_notices, lapse_requests, locked_case, period_for, rewrite
+from cases.actions.deadlines import (
+    free_case,
+    hold_calendar,
+    lapse_notices,
+    lapse_requests,
+    locked_case,
+    period_for,
+    rewrite,
+)
 from cases.brief import why_unresolved
 from cases.clock import next_reminder, reminder_offset
-from cases.models import Case, CaseReminder, Exhibit, LateAddition, Notice, Party, Referral, ReferralStep, Response
+from cases.models import (
+    Case,
+    CaseReminder,
+    Exhibit,
+    ExtensionRequest,
+    LateAddition,
+    Notice,
+    Party,
+    Referral,
+    ReferralStep,
+    Response,
+    ServiceDoubt,
+)
 from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, NOTICE_RULES, REFERRAL_RULES
 from disclosures.models import FilingGrant
 from evidence.actions import end_grants, grant
@@ -38,7 +59,7 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
         case = free_case(case_id)
         if case is None or not Case.objects.due_for_referral().filter(pk=case_id).exists():
             return None
-        if make_up(case, Notice.objects.filter(round=case.round)):
+        if make_up(case, Notice.objects.filter(Q(round=case.round) | Q(state="issued"))):
             return None
     else:
         case = locked_case(case_id)
@@ -91,14 +112,22 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
 
 
 def _with_misses(case: Case, parties: list[Party]) -> tuple[list[Notice], list[Notice]]:
-    """The round's notices, and those of them that are missed now: a referral never precedes the miss it rests on."""
-    notices = list(
-        Notice.objects.filter(case=case, round=case.round, kind="evidence").defer("content", "trace").order_by("pk")
-    )
+    """The round's notices, and those of them that are missed now: a referral never precedes the miss it rests on.
+
+    Earlier ones that still run are among them. A supervisor's referral does not wait for a doubt or for a timely
+    request to be settled, but makes no miss of what they hold.
+    """
+    asked = Notice.objects.filter(Q(round=case.round) | Q(state="issued"), case=case, kind="evidence")
+    notices = list(asked.defer("content", "trace").order_by("pk"))
+    past = [n.pk for n in notices if n.state == "issued" and n.is_past]
+    held: set[int] = set()
+    if past:
+        held |= set(ServiceDoubt.objects.holding().filter(notice__in=past).values_list("notice_id", flat=True))
+        held |= set(ExtensionRequest.objects.holding().filter(notice__in=past).values_list("notice_id", flat=True))
     seats = {party.pk: party for party in parties}
     for notice in notices:
         notice.case, notice.party = case, seats[notice.party_id]
-    missed = [n for n in notices if n.state == "issued" and n.is_past]
+    missed = [n for n in notices if n.pk in past and n.pk not in held]
     for notice in missed:
         check(None, NOTICE_RULES["stamp_missed"], notice)
         notice.state, notice.remind_at = "missed", None
@@ -189,7 +218,7 @@ def _tell_of_referral(case: Case, referral: Referral, parties: list[Party]) -> N
                 context=context,
             ),
             Letter("case_referred", organisations=[p.organisation_id for p in parties], url=url, context=context),
-            Letter("case_referred_staff", people=case.team(), roles=["supervisor"], url=url, context=context),
+            Letter("case_referred_staff", people=[*case.team(), *case.supervisors()], url=url, context=context),
         ],
     )
 
@@ -242,6 +271,7 @@ def _step(
     reference: str = "",
 ) -> Referral:
     found = Referral.objects.get(pk=referral_id)
+    hold_calendar()
     case = locked_case(found.case_id)
     referral = Referral.objects.select_related("authority").get(pk=referral_id)
     rule: Rule = REFERRAL_RULES[verb]
@@ -282,11 +312,10 @@ def _tell_of_step(case: Case, referral: Referral) -> None:
         "state": referral.get_state_display().lower(),
         "reopened": case.state == "open",
     }
-    supervisors = User.objects.able_to_sign_in().filter(role="supervisor")
     tell(
         "referral_step",
         referral,
-        people=[*case.team(), *supervisors],
+        people=[*case.team(), *case.supervisors()],
         url=reverse("referral", args=[referral.reference]),
         **context,
     )
@@ -374,11 +403,10 @@ def remind_team(case_id: int) -> Case | None:
         return case
     CaseReminder.objects.create(case=case, due_at=case.refers_at, days=days, at=instant)
     record(None, "case.reminded", case, days=days)
-    supervisors = User.objects.able_to_sign_in().filter(role="supervisor")
     tell(
         "case_reminder",
         case,
-        people=[*case.team(), *supervisors],
+        people=[*case.team(), *case.supervisors()],
         url=reverse("case", args=[case.reference]),
         once=f"case:{case.pk}:{case.refers_at.isoformat()}:{days}",
         reference=case.reference,

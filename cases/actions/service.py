@@ -12,7 +12,15 @@ from django.db import transaction
 
 from accounts.models import User, people_of
 from accounts.permissions import check
-from cases.actions.deadlines import free_case, period_for, rewrite, run_longer, trace_json
+from cases.actions.deadlines import (
+    free_case,
+    hold_calendar,
+    period_for,
+    rewrite,
+    run_longer,
+    settle_doubts,
+    trace_json,
+)
 from cases.actions.notices import locked_notice, raise_doubt, tell_of_notice
 from cases.models import Adjustment, Notice, Service, ServiceDoubt
 from cases.rules import NOTICE_RULES
@@ -102,6 +110,7 @@ def _record_service(
 
 
 def _in_doubt(notice_id: int, by: User) -> Notice:
+    hold_calendar()
     notice = locked_notice(notice_id)
     check(by, NOTICE_RULES["settle_service"], notice)
     if not notice.doubts.open().exists():
@@ -115,7 +124,7 @@ def _serve(service: Service, *, settlement: str) -> None:
     service.served_on, service.last_day, service.expires_at = period.served_on, period.last_day, period.expires_at
     service.trace = trace_json(period)
     service.save()
-    notice.doubts.open().update(settled_at=now(), settled_by=by, settlement=settlement)
+    settle_doubts(settlement, by=by, notice=notice)
     record(
         by,
         "notice.served_again",
@@ -125,7 +134,13 @@ def _serve(service: Service, *, settlement: str) -> None:
         method=service.method,
         served_on=service.served_on.isoformat(),
     )
-    if notice.kind == "evidence" and notice.state == "issued" and notice.due_at and period.expires_at > notice.due_at:
+    runs = notice.kind == "evidence" and notice.state in {"issued", "missed"} and notice.case.state == "open"
+    if runs and notice.due_at and period.expires_at > notice.due_at:
+        if notice.state == "missed":
+            # Missed by a service that was in doubt: the new one gives the period that the old one may not have given.
+            rule = NOTICE_RULES["run_again"]
+            check(by, rule, notice)
+            notice.state = rule.after
         Adjustment.objects.create(
             notice=notice,
             kind="re_service",
@@ -135,5 +150,11 @@ def _serve(service: Service, *, settlement: str) -> None:
             at=now(),
         )
         run_longer(notice, period.expires_at)
-        if notice.case.state == "open":
-            rewrite(notice.case)
+        rewrite(notice.case)
+        record(
+            None,
+            "notice.extended",
+            notice,
+            audience=[notice.party.organisation_id],
+            until=period.expires_at.isoformat(),
+        )

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Organisation, User
 from disclosures.models import Filing, FilingVersion, Scheme
@@ -29,7 +29,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
         from cases.models.notice import ExtensionRequest, ServiceDoubt
 
         requests = ExtensionRequest.objects.holding().values("notice__case_id")
-        doubts = ServiceDoubt.objects.open().filter(notice__round=F("notice__case__round")).values("notice__case_id")
+        doubts = ServiceDoubt.objects.holding().values("notice__case_id")
         # From the few that hold to their cases, never over all the cases.
         return self.filter(pk__in=requests.union(doubts), state="open")
 
@@ -45,9 +45,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
             self.past()
             .filter(
                 ~Exists(ExtensionRequest.objects.holding().filter(notice__case=OuterRef("pk"))),
-                ~Exists(
-                    ServiceDoubt.objects.open().filter(notice__case=OuterRef("pk"), notice__round=OuterRef("round"))
-                ),
+                ~Exists(ServiceDoubt.objects.holding().filter(notice__case=OuterRef("pk"))),
             )
             .order_by("refers_at", "pk")
         )
@@ -126,11 +124,16 @@ class Case(models.Model):
     def is_overdue(self) -> bool:
         return self.state == "open" and self.refers_at is not None and self.refers_at <= now()
 
-    def team(self) -> list[Any]:
-        """Officer and deputy, where there are any."""
+    def team(self) -> list[User]:
+        """Officer and deputy, as far as they still work here; with nobody left, the supervisors."""
         ids = [pk for pk in (self.officer_id, self.deputy_id) if pk is not None]
-        found = User.objects.in_bulk(ids)
-        return [found[pk] for pk in ids]
+        found = User.objects.filter(pk__in=ids, is_active=True).in_bulk()
+        return [found[pk] for pk in ids if pk in found] or self.supervisors()
+
+    def supervisors(self) -> list[User]:
+        """The supervisors who may be told of this case: those who have declared no conflict."""
+        able = User.objects.able_to_sign_in().filter(role="supervisor")
+        return list(able.exclude(pk__in=self.conflicts.values("user")).order_by("pk"))
 
 
 class Party(models.Model):

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Cast, Concat
 
 from accounts.models import Organisation
 from cases.models.case import Case, ConflictDeclaration, Party
@@ -23,7 +24,10 @@ class ExhibitQuerySet(models.QuerySet["Exhibit"]):
         if user.is_ministry:
             return self.filter(~Exists(ConflictDeclaration.objects.filter(case=OuterRef("case"), user=user)))
         if user.is_company:
-            disclosed = Grant.objects.current().filter(item=OuterRef("item"), organisation_id=user.organisation_id)
+            here = Concat(Value("case:"), Cast(OuterRef("case_id"), models.CharField()))
+            disclosed = Grant.objects.current().filter(
+                item=OuterRef("item"), organisation_id=user.organisation_id, reason=here
+            )
             mine = Party.objects.filter(case=OuterRef("case"), organisation_id=user.organisation_id)
             return self.filter(Exists(mine)).filter(Q(party__organisation_id=user.organisation_id) | Exists(disclosed))
         return self.none()

@@ -14,6 +14,9 @@ from cases.models.case import Case, ConflictDeclaration, Party
 from evidence.models import EvidenceItem
 from ledger.time import now
 
+# To whom an outage may still matter: everybody who has not answered in time.
+OWED = ["issued", "missed", "answered_late"]
+
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def visible_to(self, user: Any) -> Self:
@@ -31,10 +34,10 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         return self.filter(kind="evidence", state="issued")
 
     def owed_an_outage(self) -> Self:
-        """Waiting or missed notices in whose last 24 hours the platform was down, not yet extended for it."""
+        """Notices in whose last 24 hours the platform was down, not answered in time and not yet extended for it."""
         outages = Outage.objects.touching(OuterRef("due_at"))
         done = Adjustment.objects.filter(notice=OuterRef(OuterRef("pk")), outage=OuterRef("pk"))
-        return self.filter(Exists(outages.filter(~Exists(done))), kind="evidence", state__in=["issued", "missed"])
+        return self.filter(Exists(outages.filter(~Exists(done))), kind="evidence", state__in=OWED)
 
     def touched_by_recent_outages(self) -> Self:
         """What the outage sweep looks at: due within reach of an outage of the last month, by the index on `due_at`.
@@ -108,7 +111,7 @@ class Notice(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], name="notice_due", condition=Q(kind="evidence", state="issued")),
             models.Index(fields=["remind_at"], name="notice_reminds", condition=Q(state="issued")),
-            models.Index(fields=["due_at"], name="notice_overdue_again", condition=Q(state__in=["issued", "missed"])),
+            models.Index(fields=["due_at"], name="notice_overdue_again", condition=Q(state__in=OWED)),
         ]
         constraints = [
             models.UniqueConstraint(fields=["party", "round", "kind"], name="notice_once_a_round"),
@@ -304,6 +307,14 @@ class ServiceDoubtQuerySet(models.QuerySet["ServiceDoubt"]):
     def open(self) -> Self:
         return self.filter(settled_at__isnull=True)
 
+    def holding(self) -> Self:
+        """Doubts for whose sake nothing is missed and nothing referred: about what is, or might still be, asked.
+
+        A notice that was missed in an earlier round is past holding anything; one that still runs is not.
+        """
+        asks = Q(notice__state="issued") | Q(notice__state="missed", notice__round=F("notice__case__round"))
+        return self.open().filter(asks, notice__kind="evidence")
+
 
 class ServiceDoubt(models.Model):
     """A reason to doubt that a notice reached its addressee; until it is settled nothing is missed or referred."""
@@ -315,6 +326,8 @@ class ServiceDoubt(models.Model):
     class Settlement(models.TextChoices):
         SERVED_AGAIN = "served_again", "Served again in the platform"
         OTHER_MEANS = "other_means", "Served by other means"
+        ANSWERED = "answered", "The addressee has answered"
+        NOT_NEEDED = "not_needed", "No longer needed"
 
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, related_name="doubts")
     reason = models.CharField(max_length=12, choices=Reason)

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.models import Organisation, SignedInRequest
+from accounts.models import Organisation, SignedInRequest, User
 from accounts.permissions import allowed, check
 from cases.actions import case as act
 from cases.actions.exhibits import comment, disclose
@@ -53,11 +53,19 @@ def find(request: SignedInRequest, reference: str) -> Case:
     return get_object_or_404(cases, reference=reference)
 
 
-def looks(case: Case) -> dict[str, Any]:
-    """The clock of a case as every page of it shows it."""
-    requests = ExtensionRequest.objects.holding().filter(notice__case=case).count()
-    doubts = ServiceDoubt.objects.open().filter(notice__case=case, notice__round=case.round).count()
-    return {"case": case, "outlook": outlook(case.state, case.refers_at, requests=requests, doubts=doubts)}
+def looks(case: Case, reader: User) -> dict[str, Any]:
+    """The clock of a case as every page of it shows it; a party is told why it is held as far as that is its own."""
+    requests = ExtensionRequest.objects.holding().filter(notice__case=case)
+    doubts = ServiceDoubt.objects.holding().filter(notice__case=case)
+    held = {"requests": requests.count(), "doubts": doubts.count()}
+    if reader.is_company:
+        own = {"notice__party__organisation_id": reader.organisation_id}
+        others = bool(held["requests"] or held["doubts"])
+        held = {"requests": requests.filter(**own).count(), "doubts": doubts.filter(**own).count()}
+    else:
+        others = False
+    words = outlook(case.state, case.refers_at, requests=held["requests"], doubts=held["doubts"], others=others)
+    return {"case": case, "outlook": words}
 
 
 @login_required
@@ -75,7 +83,7 @@ def case(request: SignedInRequest, reference: str, tab: str = "summary") -> Http
         {"href": reverse("case_tab", args=[reference, key]), "text": text, "active": key == tab}
         for key, text in TABS.items()
     ]
-    page = {**looks(found), "tabs": tabs, "tab": tab, "verbs": allowed(request.user, CASE_RULES, found)}
+    page = {**looks(found, request.user), "tabs": tabs, "tab": tab, "verbs": allowed(request.user, CASE_RULES, found)}
     page.update(_TAB_PAGES[tab](request, found))
     return render(request, f"cases/tab_{tab}.html", page)
 
@@ -150,7 +158,7 @@ def _party_page(request: SignedInRequest, found: Case) -> dict[str, Any]:
     mine = [e for e in exhibits if e.party.organisation_id == own]
     decision = getattr(found, "decision", None)
     return {
-        **looks(found),
+        **looks(found, request.user),
         "parties": parties,
         "notices": found.notices.filter(party__organisation_id=own).order_by("-round", "pk"),
         "exhibits": mine,
@@ -211,11 +219,12 @@ def _page(
 @login_required
 def case_assign(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
-    form = AssignForm(initial={"officer": found.officer_id, "deputy": found.deputy_id}, **sent(request))
+    team = {"officer": found.officer_id, "deputy": found.deputy_id}
+    form = AssignForm(initial={**team, **{f"seen_{k}": pk for k, pk in team.items()}}, **sent(request))
 
     def do(data: dict[str, Any]) -> Any:
-        ids = {f"{k}_id": data[k].pk if data[k] else None for k in ("officer", "deputy")}
-        return act.assign(found.pk, by=request.user, **ids)
+        ids = {f"{k}_id": data[k].pk if data[k] else None for k in team}
+        return act.assign(found.pk, by=request.user, seen=(data["seen_officer"], data["seen_deputy"]), **ids)
 
     return _page(request, found, "assign", form, do, title="Who works on this case", submit="Save", done="Saved.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import storages
@@ -24,7 +25,9 @@ from ledger.time import now
 from notifications.models import Message
 from web.forms import add_errors
 from web.pages import form_page, sent
-from web.problems import Invalid
+from web.problems import Conflict, Invalid
+
+log = structlog.get_logger(__name__)
 
 
 def find(request: SignedInRequest, reference: str) -> Notice:
@@ -283,7 +286,11 @@ def service_proof(request: SignedInRequest, pk: int) -> FileResponse:
     check(request.user, NOTICE_RULES["settle_service"], found)
     if not served.proof_file:
         raise Service.DoesNotExist
-    file = storages["default"].open(str(served.proof_file.name))
+    try:
+        file = storages["default"].open(str(served.proof_file.name))
+    except OSError as error:
+        log.exception("proof_of_service_missing", service=served.pk)
+        raise Conflict("The copy of this proof cannot be read at the moment. It has been reported.") from error
     answer = FileResponse(file, as_attachment=True, filename=served.proof_name, content_type="application/octet-stream")
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer

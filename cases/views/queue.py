@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import SignedInRequest, User
 from cases.models import Case
 from ledger.time import now
+from web.pages import row_number
 
 PAGE = 25
 COUNT_UP_TO = 99
@@ -60,19 +61,18 @@ def page_of(cases: QuerySet[Case], after: str, *, ended: bool) -> tuple[list[Cas
     """One page and the cursor of the next (empty for the last). Open cases by their instant, ended ones newest first."""
     if ended:
         cases = cases.order_by("-pk")
-        if after.isdigit():
-            cases = cases.filter(pk__lt=int(after))
+        if (pk := row_number(after)) is not None:
+            cases = cases.filter(pk__lt=pk)
     else:
         cases = cases.order_by("refers_at", "pk")
-        at, _, pk = after.partition("_")
+        at, _, number = after.partition("_")
         try:
             instant = datetime.fromisoformat(at)
         except ValueError:
             instant = None
-        if instant is not None and instant.tzinfo is not None and pk.isdigit():
-            cases = cases.filter(
-                Q(refers_at__gt=instant) | Q(refers_at=instant, pk__gt=int(pk)), refers_at__gte=instant
-            )
+        pk = row_number(number)
+        if instant is not None and instant.tzinfo is not None and pk is not None:
+            cases = cases.filter(Q(refers_at__gt=instant) | Q(refers_at=instant, pk__gt=pk), refers_at__gte=instant)
     rows = list(cases.select_related("officer", "deputy")[: PAGE + 1])
     if len(rows) <= PAGE:
         return rows, ""
@@ -95,7 +95,7 @@ def cases(request: SignedInRequest) -> HttpResponse:
     name = request.GET.get("show", "all")
     name = name if name in FILTERS else "all"
     chosen = filtered(name, user)
-    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    words = request.GET.get("q", "").strip()[:100]
     if words:
         chosen = chosen.filter(Q(reference__iexact=words) | Q(title__icontains=words))
     rows, following = page_of(

@@ -134,13 +134,15 @@ def _unread(user: User) -> Block:
 
 def _doubts(user: User) -> Block:
     doubts = ServiceDoubt.objects.open().filter(_seen_cases(user, "notice__case")).select_related("notice__case")
+    shown = first(doubts.order_by("raised_at"))
+    holding = set(ServiceDoubt.objects.holding().filter(pk__in=[d.pk for d in shown]).values_list("pk", flat=True))
     rows = [
         Row(
             d.notice.reference,
             reverse("notice", args=[d.notice.reference]),
-            f"{d.get_reason_display()}. It holds {d.notice.case.reference}.",
+            f"{d.get_reason_display()}. " + (f"It holds {d.notice.case.reference}." if d.pk in holding else ""),
         )
-        for d in first(doubts.order_by("raised_at"))
+        for d in shown
     ]
     return block("Service in doubt", "The service of no notice is in doubt.", rows)
 

@@ -16,6 +16,7 @@ from cases.models import Publication
 from config.views.blocks import Block, Row, block, first
 from config.views.health import measure
 from ledger.models import Event, PutOff
+from web.pages import row_number
 
 OVERRIDES = (
     "calendar.overridden",
@@ -84,14 +85,14 @@ def events(request: SignedInRequest) -> HttpResponse:
     if not isinstance(user, User) or user.role != "auditor":
         raise PermissionDenied("The list of events is for the auditor.")
     found = Event.objects.visible_to(user).select_related("actor").order_by("-id")
-    verb, reference = (request.GET.get(name, "").replace("\0", "")[:64] for name in ("verb", "reference"))
+    verb, reference = (request.GET.get(name, "")[:64] for name in ("verb", "reference"))
     if verb:
         found = found.filter(verb=verb)
     if reference:
         found = found.filter(reference=reference)
-    before = request.GET.get("before", "")
-    if before.isdigit() and len(before) < 19:
-        found = found.filter(pk__lt=int(before))
+    before = row_number(request.GET.get("before", ""))
+    if before is not None:
+        found = found.filter(pk__lt=before)
     rows = list(found[: PAGE + 1])
     page: dict[str, Any] = {"events": rows[:PAGE], "verb": verb, "reference": reference}
     page["next"] = rows[PAGE - 1].pk if len(rows) > PAGE else None

@@ -80,6 +80,16 @@ def test_a_closed_account_is_out_with_the_next_click(company: Organisation) -> N
     assert (event.actor, event.object_id) == (admin, officer.pk)
 
 
+def test_whom_a_closed_admin_invited_does_not_come_in_after(company: Organisation) -> None:
+    admin, other = cast.person(company, "company_admin"), cast.person(company, "company_admin")
+    theirs = actions.invite(company.pk, by=admin, email="mole@elsewhere.example", name="M", role="company_admin")
+    others = actions.invite(company.pk, by=other, email="new@elsewhere.example", name="N", role="company_officer")
+    actions.deactivate(admin.pk, by=other)
+    with pytest.raises(Conflict, match=r"revoked|withdrawn"):
+        actions.accept(theirs.pk, name="M", password=cast.PASSWORD)
+    assert actions.accept(others.pk, name="N", password=cast.PASSWORD).is_active
+
+
 def test_supervisor_replaces_a_lost_admin_who_is_closed_only_when_the_new_one_is_there(
     company: Organisation, supervisor: User
 ) -> None:

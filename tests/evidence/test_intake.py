@@ -52,6 +52,8 @@ BAD = {
     "zip.docx": office("xl/"),
     "macro.docx": office("word/", "word/vbaProject.bin"),
     "broken.xlsx": b"PK\x03\x04broken",
+    "version.docx": office("word/").replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"),
+    "cut.docx": office("word/")[:-10],
     "program.exe": b"MZ",
     "vector.svg": b"<svg/>",
     "page.html": b"hello",

@@ -137,6 +137,26 @@ def test_wrong_method_gets_a_page_that_keeps_allow() -> None:
     assert "<h1" in body(response)
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "status"),
+    [
+        ("/cases/%00/", "application/x-www-form-urlencoded", 404),
+        ("/cases/new/?from=%00", "application/x-www-form-urlencoded", 400),
+        ("/x/", "multipart/form-data; boundary=x; charset=idna", 400),
+        ("/x/", "multipart/form-data; boundary=x; charset=zlib", 400),
+    ],
+)
+def test_what_nothing_behind_could_read_goes_no_further(path: str, form: str, status: int) -> None:
+    reached: list[HttpRequest] = []
+    middleware = problems_middleware(lambda request: reached.append(request) or HttpResponse())  # type: ignore[func-returns-value]
+    response = middleware(
+        RequestFactory(headers={"Accept": "text/html"}).generic("POST", path, b"x", content_type=form)
+    )
+    assert (response.status_code, reached) == (status, [])
+    plain = RequestFactory().generic("POST", "/x/", b"", content_type="multipart/form-data; boundary=x; charset=UTF-8")
+    assert middleware(plain).status_code == 200
+
+
 @pytest.mark.parametrize("status", [200, 302, 404, 500])
 def test_headers_are_on_every_response(status: int) -> None:
     response = headers(lambda request: HttpResponse(status=status))(RequestFactory().get("/x/"))
