@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from typing import Any
 
@@ -16,6 +17,7 @@ from evidence.models import EvidenceItem
 from ledger.time import now
 
 PASSWORD = "correct-horse-battery-9"
+PERIOD = 30  # seconds for which a code is shown
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -45,7 +47,13 @@ def person(org: Organisation, role: str, email: str | None = None, *, second_fac
 
 
 def code(secret: str = TOTP_SECRET) -> str:
-    """What the authenticator app of everybody in the cast shows now. allauth takes a code once."""
+    """What the authenticator app of everybody in the cast shows now. allauth takes a code once.
+
+    A code that is about to go out of date is waited for: it would be refused by the time a page has been sent.
+    """
+    left = PERIOD - now().timestamp() % PERIOD
+    if left < 4:
+        time.sleep(left)
     return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
 
 
