@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import Nation, Organisation, Role
-from accounts.rules import ROLES_OF_KIND
+from accounts.rules import ROLES_OF_KIND, SCOPES, SCOPES_OF_KIND
 from ledger.time import local_date, now
 from web.fields import DayField
 from web.forms import Form
@@ -47,6 +47,22 @@ def _address() -> forms.CharField:
     return forms.CharField(
         label="Registered address", max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "data-maxlength": 1000})
     )
+
+
+class ClientForm(Form):
+    """Credentials for a machine."""
+
+    name = _name("What is it called?", help_text="For example: filing system of the legal department")
+    scopes = forms.MultipleChoiceField(
+        label="What may it do?",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Choose no more than it needs. To change it later, make new credentials and revoke these.",
+    )
+
+    def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        scopes: Any = self.fields["scopes"]
+        scopes.choices = [(scope, SCOPES[scope]) for scope in SCOPES_OF_KIND[kind]]
 
 
 class RegisterForm(Form):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.http import HttpRequest
@@ -253,6 +255,50 @@ class Invitation(models.Model):
         if self.accepted_at:
             return "accepted"
         return "expired" if self.expires_at <= now() else "open"
+
+
+class ClientQuerySet(models.QuerySet["Client"]):
+    def visible_to(self, user: User | AnonymousUser | None) -> ClientQuerySet:
+        """The own organisation's, for its administrators; all of them for the supervisor."""
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.role == Role.SUPERVISOR:
+            return self
+        if user.role == Role.COMPANY_ADMIN:
+            return self.filter(user__organisation_id=user.organisation_id)
+        return self.none()
+
+    def live(self) -> ClientQuerySet:
+        return self.filter(revoked_at__isnull=True)
+
+
+class Client(models.Model):
+    """A machine that may use the API: OAuth credentials, what they are good for, and the service user that acts."""
+
+    application = models.OneToOneField(settings.OAUTH2_PROVIDER_APPLICATION_MODEL, on_delete=models.PROTECT)
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="client")
+    scopes = ArrayField(models.CharField(max_length=40))
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    rotated_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    objects = ClientQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.user.name
+
+    @property
+    def ledger_root(self) -> Organisation:
+        return self.user.organisation
+
+    @property
+    def state(self) -> str:
+        return "revoked" if self.revoked_at else "live"
+
+    def get_state_display(self) -> str:
+        return self.state.capitalize()
 
 
 def people_of(organisation: Organisation | int) -> Any:

@@ -22,6 +22,28 @@ EVERYONE = frozenset(
     }
 )
 
+# What a machine may do, by the kind of its organisation: the words are for the page on which it is chosen.
+SCOPES = {
+    "organisations:read": "Read its own organisation",
+    "disclosures:read": "Read disclosures, without what is claimed confidential",
+    "allegations:read": "Read allegations, without what is claimed confidential",
+    "referrals:read": "Read referrals",
+    "referrals:write": "Acknowledge, accept, return and decline referrals",
+}
+SCOPES_OF_KIND = {
+    "company": ("organisations:read", "disclosures:read", "allegations:read"),
+    "ministry": ("organisations:read", "disclosures:read", "allegations:read", "referrals:read"),
+    "authority": ("organisations:read", "referrals:read", "referrals:write"),
+    "partner": ("organisations:read",),
+}
+# As whom it acts: neither rules nor visibility know of machines.
+SERVICE_ROLE_OF_KIND = {
+    "company": "company_officer",
+    "ministry": "caseworker",
+    "authority": "authority_officer",
+    "partner": "partner",
+}
+
 # Whom an invitation can make what: the kind of the organisation decides.
 ROLES_OF_KIND = {
     "company": ("company_officer", "company_admin"),
@@ -61,6 +83,13 @@ ORGANISATION_RULES = {
 }
 INVITATION_RULES = {
     "revoke": Rule("Withdraw the invitation", ADMINS, unless=(not_own_organisation,)),
+}
+CLIENT_RULES = {
+    "create": Rule("Make API credentials", ADMINS, unless=(not_own_organisation,)),
+    "rotate": Rule("Make a new secret", ADMINS, from_states=frozenset({"live"}), unless=(not_own_organisation,)),
+    "revoke": Rule(
+        "Revoke", ADMINS, from_states=frozenset({"live"}), to_state="revoked", unless=(not_own_organisation,)
+    ),
 }
 PERSON_RULES = {
     "deactivate": Rule("Close the account", ADMINS, unless=(not_own_organisation, oneself)),

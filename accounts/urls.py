@@ -4,6 +4,8 @@ from allauth.account import views as allauth
 from django.urls import include, path, re_path
 
 from accounts import views
+from accounts.api.clients import Token
+from accounts.api.organisations import OwnOrganisation
 
 urlpatterns = [
     path("register/", views.register, name="register"),
@@ -22,6 +24,11 @@ urlpatterns = [
     path("organisations/<int:pk>/verify/", views.organisation_verify, name="organisation_verify"),
     path("organisations/<int:pk>/refuse/", views.organisation_refuse, name="organisation_refuse"),
     path("organisations/<int:pk>/invite/", views.organisation_invite, name="organisation_invite"),
+    path("organisations/<int:pk>/clients/new/", views.client_new, name="client_new"),
+    path("clients/<int:pk>/rotate/", views.client_rotate, name="client_rotate"),
+    path("clients/<int:pk>/revoke/", views.client_revoke, name="client_revoke"),
+    path("api/v1/token/", Token.as_view(), name="api_token"),
+    path("api/v1/organisation/", OwnOrganisation.as_view(), name="api_organisation"),
     path("account/", views.account, name="account"),
     path("account/away/", views.account_away, name="account_away"),
     # Signing in and out.

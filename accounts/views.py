@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import actions
 from accounts.forms import (
     AwayForm,
+    ClientForm,
     ContactForm,
     InviteForm,
     OrganisationForm,
@@ -26,9 +27,9 @@ from accounts.forms import (
     ReplaceForm,
     SearchForm,
 )
-from accounts.models import Contact, Invitation, Organisation, SignedInRequest, User
+from accounts.models import Client, Contact, Invitation, Organisation, SignedInRequest, User
 from accounts.permissions import allowed, check
-from accounts.rules import INVITATION_RULES, ORGANISATION_RULES, PERSON_RULES, RULES
+from accounts.rules import CLIENT_RULES, INVITATION_RULES, ORGANISATION_RULES, PERSON_RULES, RULES
 from web.forms import Form
 from web.pages import form_page, sent
 
@@ -72,7 +73,8 @@ def organisation(request: SignedInRequest) -> HttpResponse:
 
 
 def _organisation_page(request: SignedInRequest, found: Organisation) -> dict[str, Any]:
-    people = User.objects.visible_to(request.user).filter(organisation=found).order_by("-is_active", "name", "pk")
+    seen = User.objects.visible_to(request.user).filter(organisation=found, is_service=False)
+    people = seen.order_by("-is_active", "name", "pk")
     invitations = Invitation.objects.visible_to(request.user).open().filter(organisation=found).order_by("pk")
     return {
         "organisation": found,
@@ -80,6 +82,14 @@ def _organisation_page(request: SignedInRequest, found: Organisation) -> dict[st
         "live_contacts": actions.live_contacts(found),
         "people": [{"person": person, "verbs": allowed(request.user, PERSON_RULES, person)} for person in people],
         "invitations": [{"invitation": i, "verbs": allowed(request.user, INVITATION_RULES, i)} for i in invitations],
+        "clients": [
+            {"client": client, "verbs": allowed(request.user, CLIENT_RULES, client)}
+            for client in Client.objects.visible_to(request.user)
+            .filter(user__organisation=found)
+            .select_related("user", "application")
+            .order_by("revoked_at", "pk")
+        ],
+        "may_make_clients": "create" in allowed(request.user, CLIENT_RULES, found),
         "verbs": allowed(request.user, ORGANISATION_RULES, found),
         "own": found.pk == request.user.organisation_id,
     }
@@ -153,6 +163,51 @@ def invitation_revoke(request: SignedInRequest, pk: int) -> HttpResponse:
     invitation = actions.revoke(found.pk, by=request.user)
     messages.success(request, "The invitation is withdrawn: its link opens nothing any more.")
     return redirect(_page_of(request, invitation.organisation))
+
+
+# --- Machines ------------------------------------------------------------------------------------------------------
+@login_required
+def client_new(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Make API credentials; the answer to the form is the one page that ever shows the secret."""
+    found = get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
+    check(request.user, CLIENT_RULES["create"], found)
+    form = ClientForm(kind=found.kind, **sent(request))
+    if request.method == "POST" and form.is_valid():
+        client, secret = actions.make_client(found.pk, by=request.user, **form.cleaned_data)
+        return _secret(request, client, secret)
+    page = {
+        "form": form,
+        "title": f"API credentials for {found.name}",
+        "intro": "For a program that reads and files here by itself. The secret is shown once, on the next page.",
+        "submit": "Make the credentials",
+        "back": _page_of(request, found),
+    }
+    return render(request, "form_page.html", page, status=400 if form.errors else 200)
+
+
+def _client(request: SignedInRequest, pk: int) -> Client:
+    return get_object_or_404(Client.objects.visible_to(request.user).select_related("user__organisation"), pk=pk)
+
+
+@login_required
+@require_POST
+def client_rotate(request: SignedInRequest, pk: int) -> HttpResponse:
+    """A new secret; the old one and its tokens end at once."""
+    return _secret(request, *actions.rotate_client(_client(request, pk).pk, by=request.user))
+
+
+@login_required
+@require_POST
+def client_revoke(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Close the credentials: the next request is refused."""
+    client = actions.revoke_client(_client(request, pk).pk, by=request.user)
+    messages.success(request, f"The credentials of {client.user.name} are revoked.")
+    return redirect(_page_of(request, client.user.organisation))
+
+
+def _secret(request: SignedInRequest, client: Client, secret: str) -> HttpResponse:
+    page = {"client": client, "secret": secret, "back": _page_of(request, client.user.organisation)}
+    return render(request, "accounts/client_secret.html", page)
 
 
 @login_required

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from cases import api
 from cases.views import calendar, case, notice, queue, referral
 
 urlpatterns = [
@@ -39,6 +40,12 @@ urlpatterns = [
     path("referrals/<str:reference>/return/", referral.referral_return, name="referral_return"),
     path("referrals/<str:reference>/decline/", referral.referral_decline, name="referral_decline"),
     path("referrals/<str:reference>/withdraw/", referral.referral_withdraw, name="referral_withdraw"),
+    path("api/v1/referrals/", api.Referrals.as_view(), name="api_referrals"),
+    path("api/v1/referrals/<str:reference>/", api.OneReferral.as_view(), name="api_referral"),
+    path("api/v1/referrals/<str:reference>/acknowledge/", api.Acknowledge.as_view(), name="api_referral_acknowledge"),
+    path("api/v1/referrals/<str:reference>/accept/", api.Accept.as_view(), name="api_referral_accept"),
+    path("api/v1/referrals/<str:reference>/return/", api.Return.as_view(), name="api_referral_return"),
+    path("api/v1/referrals/<str:reference>/decline/", api.Decline.as_view(), name="api_referral_decline"),
     path("calendar/", calendar.calendar, name="calendar"),
     path("calendar/days/new/", calendar.calendar_day, name="calendar_day"),
     path("calendar/outages/new/", calendar.calendar_outage, name="calendar_outage"),

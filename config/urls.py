@@ -1,6 +1,7 @@
 """The addresses of the whole site. Every one is classified in tests/access_matrix.py."""
 
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config.views.health import health
 from config.views.home import home
@@ -9,6 +10,8 @@ from config.views.oversight import events
 urlpatterns = [
     path("", home, name="home"),
     path("health/", health, name="health"),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="api_schema"), name="api_docs"),
     path("events/", events, name="events"),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),

@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from disclosures import api
 from disclosures.views import filing, lists, receipts, review, sections
 
 
@@ -53,5 +54,9 @@ urlpatterns = [
     path("filings/<filing:reference>/admit/", review.admit, name="filing_admit"),
     path("filings/<filing:reference>/want-more/", review.want_more, name="filing_want_more"),
     path("filings/<filing:reference>/reject/", review.reject, name="filing_reject"),
+    path("api/v1/disclosures/", api.Disclosures.as_view(), name="api_disclosures"),
+    path("api/v1/disclosures/<filing:reference>/", api.OneDisclosure.as_view(), name="api_disclosure"),
+    path("api/v1/allegations/", api.Allegations.as_view(), name="api_allegations"),
+    path("api/v1/allegations/<filing:reference>/", api.OneAllegation.as_view(), name="api_allegation"),
     path("receipts/", receipts.verify_receipt, name="verify_receipt"),
 ]

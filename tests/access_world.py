@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from accounts.actions import invite, request_account
+from accounts.actions import invite, make_client, request_account
 from accounts.models import User
 from cases import tasks
 from cases.actions import case as cases
@@ -93,6 +93,9 @@ def everything() -> Everything:
         )
         served = _served(w)
         publication = cases.publish(resolved.pk, by=w.supervisor, title="Decided", summary="In short")
+        client, _ = make_client(
+            w.complainant.organisation_id, by=w.complainant, name="Filer", scopes=["disclosures:read"]
+        )
     referral = referred.referrals.get()
     assert allegation is not None
     e.args = {
@@ -121,6 +124,15 @@ def everything() -> Everything:
         "filing_accept": [submitted.reference],
         "filing_return": [submitted.reference],
         "filing_amend": [accepted.reference],
+        "client_new": [w.complainant.organisation_id],
+        "client": [client.pk],
+        "api_disclosure": [submitted.reference],
+        "api_allegation": [allegation.reference],
+        "api_referral": [referral.reference],
+        "api_referral_acknowledge": [referral.reference],
+        "api_referral_accept": [referral.reference],
+        "api_referral_return": [referral.reference],
+        "api_referral_decline": [referral.reference],
         "evidence_item": [item.reference],
         "evidence_remove": [item.reference],
         "evidence_download": [item.reference, "full"],

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
@@ -48,7 +49,11 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def problem(status: int, *, detail: str = "", **extra: Any) -> JsonResponse:
-    """A problem details response. `extra` members are added when they hold something."""
+    """A problem details response (RFC 9457). `extra` members are added when they hold something.
+
+    Its type is `about:blank`: what there is to know is in the status, the detail and the pointers.
+    """
+    extra["request_id"] = str(structlog.contextvars.get_contextvars().get("request_id", ""))
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -85,7 +90,12 @@ def invalid(request: HttpRequest, error: Invalid) -> HttpResponse:
     """400 for input that no form caught."""
     messages = [message for found in error.errors.values() for message in found]
     context = {"messages_found": messages, "back": way_back(request)}
-    return answer(request, 400, context, detail=" ".join(messages), errors=error.errors)
+    errors = [
+        {"pointer": f"#/{name}" if name else "#", "detail": message}
+        for name, found in error.errors.items()
+        for message in found
+    ]
+    return answer(request, 400, context, detail=" ".join(messages), errors=errors)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -76,7 +76,10 @@ def test_api_gets_problem_details() -> None:
     }
     told = json.loads(body(raised(Invalid({"name": ["Too long"]}, nation="Choose one"), accept=JSON)))
     assert told["status"] == 400
-    assert told["errors"] == {"name": ["Too long"], "nation": ["Choose one"]}
+    assert told["errors"] == [
+        {"pointer": "#/name", "detail": "Too long"},
+        {"pointer": "#/nation", "detail": "Choose one"},
+    ]
 
 
 def test_invalid_that_no_form_caught_is_a_400_page() -> None:

@@ -1,0 +1,1 @@
+"""The API: its door, and one's own organisation."""

@@ -1,0 +1,146 @@
+"""The API's door: who a token stands for, what it may do, how often. Loaded by name from the settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from oauth2_provider.contrib.rest_framework import OAuth2Authentication
+from oauth2_provider.models import Application
+from oauth2_provider.scopes import BaseScopes
+from oauth2_provider.views import TokenView
+from rest_framework import exceptions
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+from accounts.actions import note_token
+from accounts.models import Client
+from accounts.rules import SCOPES, SCOPES_OF_KIND
+from ledger.time import now
+from web.problems import problem
+
+USED_EVERY = timedelta(minutes=1)
+
+
+# --- Who is there --------------------------------------------------------------------------------------------------------
+class ClientAuthentication(OAuth2Authentication):
+    """A bearer token stands for the service user of its client: rules and visibility know of no machines.
+
+    Looked up at every request, so that a revoked client, and a token of a scope that it lost, end at once.
+    """
+
+    www_authenticate_realm = "candour"
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        found = super().authenticate(request)
+        if found is None:
+            if request.headers.get("Authorization"):
+                raise exceptions.AuthenticationFailed("The token is not valid, or no longer. Ask for a new one.")
+            return None
+        token = found[1]
+        client = (
+            Client.objects.live().select_related("user__organisation").filter(application=token.application).first()
+        )
+        if client is None or not client.user.is_active:
+            raise exceptions.AuthenticationFailed("These credentials have been revoked.")
+        _note_use(client)
+        client.user.client = client
+        return client.user, token
+
+
+def _note_use(client: Client) -> None:
+    instant = now()
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=instant - USED_EVERY)
+    if client.last_used_at is None or client.last_used_at < instant - USED_EVERY:
+        Client.objects.filter(stale, pk=client.pk).update(last_used_at=instant)
+
+
+class HasScope(BasePermission):
+    """The scope that the view names for the method. A browser's session reads, and does nothing.
+
+    A view says `scopes = {"GET": "referrals:read", "POST": "referrals:write"}`; a method that it does not name is
+    refused to everybody.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not request.user or not request.user.is_authenticated:
+            raise exceptions.NotAuthenticated
+        method = "GET" if request.method in SAFE_METHODS else str(request.method)
+        wanted = view.scopes.get(method)
+        if wanted is None:
+            return method not in {m.upper() for m in view.http_method_names if hasattr(view, m)}
+        if request.auth is None:
+            if method == "GET":
+                return wanted in SCOPES_OF_KIND[request.user.organisation.kind]
+            raise exceptions.PermissionDenied("The API is changed by a client with a token, not by a browser.")
+        token: Any = request.auth
+        if wanted not in token.scope.split() or wanted not in request.user.client.scopes:
+            raise exceptions.PermissionDenied(f"This needs a token with the scope {wanted}.")
+        return True
+
+
+class PerClient(SimpleRateThrottle):
+    """So many requests a minute for each client or person."""
+
+    scope = "client"
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        who = request.user.pk if request.user and request.user.is_authenticated else self.get_ident(request)
+        return str(self.cache_format % {"scope": self.scope, "ident": who})
+
+
+# --- Tokens --------------------------------------------------------------------------------------------------------------
+class ClientScopes(BaseScopes):
+    """What a client may ask for: what it was made for. Asking for nothing asks for all of it."""
+
+    def get_all_scopes(self) -> dict[str, str]:
+        return SCOPES
+
+    def get_available_scopes(
+        self, application: Application | None = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> list[str]:
+        client = Client.objects.live().filter(application=application, user__is_active=True).first()
+        return client.scopes if client else []
+
+    def get_default_scopes(
+        self, application: Application | None = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> list[str]:
+        return self.get_available_scopes(application, request)
+
+
+class Token(TokenView):
+    """Client credentials for a token of an hour (RFC 6749 4.4). Errors are those of the RFC."""
+
+    http_method_names = ("post",)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.POST.get("grant_type") != "client_credentials":
+            return problem(400, detail="Only grant_type=client_credentials is answered here.")
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
+
+    def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
+        uri, headers, body, status = super().create_token_response(request)
+        if status == 200:
+            checksum = hashlib.sha256(json.loads(body)["access_token"].encode()).hexdigest()
+            note_token(Client.objects.get(application__accesstoken__token_checksum=checksum).pk)
+        return uri, {**headers, "Cache-Control": "no-store", "Pragma": "no-cache"}, body, status
+
+
+class ClientTokenScheme(OpenApiAuthenticationExtension):
+    """How the schema speaks of it."""
+
+    target_class = "accounts.api.clients.ClientAuthentication"
+    name = "client"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "oauth2",
+            "flows": {"clientCredentials": {"tokenUrl": "/api/v1/token/", "scopes": SCOPES}},
+        }

@@ -1,0 +1,26 @@
+"""One's own organisation, for a machine that belongs to it."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+
+from accounts.models import Organisation
+
+
+class OrganisationSerializer(serializers.ModelSerializer[Organisation]):
+    class Meta:
+        model = Organisation
+        fields = ("id", "name", "kind", "state", "company_number", "nation", "address")
+        read_only_fields = fields
+
+
+@extend_schema(tags=["organisations"], summary="Your own organisation")
+class OwnOrganisation(generics.RetrieveAPIView[Organisation]):
+    """The organisation that the client belongs to, and whether the ministry has verified it."""
+
+    scopes = {"GET": "organisations:read"}
+    serializer_class = OrganisationSerializer
+
+    def get_object(self) -> Organisation:
+        return Organisation.objects.visible_to(self.request.user).get(people=self.request.user.pk)

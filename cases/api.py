@@ -1,0 +1,169 @@
+"""Referrals for the authority's own case system: read them, and one POST for each thing that can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.permissions import allowed
+from cases.actions import referrals as act
+from cases.models import Referral
+from cases.models.referral import DeclineHead
+from cases.rules import REFERRAL_RULES
+from web.api import Day, Input, Text
+
+READ, WRITE = "referrals:read", "referrals:write"
+
+
+class ReferralSerializer(serializers.ModelSerializer[Referral]):
+    """A referral as it stands in a list."""
+
+    case: Any = serializers.SlugRelatedField(slug_field="reference", read_only=True)
+    allowed_actions = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Referral
+        fields: tuple[str, ...] = (
+            "reference",
+            "case",
+            "round",
+            "state",
+            "referred_at",
+            "queued_at",
+            "authority_reference",
+            "allowed_actions",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_allowed_actions(self, referral: Referral) -> list[str]:
+        return [verb.rstrip("_") for verb in allowed(self.context["request"].user, REFERRAL_RULES, referral)]
+
+
+class SentReferralSerializer(ReferralSerializer):
+    """A referral with what was sent: reasons, brief, parties, notices and the list of exhibits, as they stood then."""
+
+    sent = serializers.SerializerMethodField()
+
+    class Meta(ReferralSerializer.Meta):
+        fields = (*ReferralSerializer.Meta.fields, "sent")
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.DictField())
+    def get_sent(self, referral: Referral) -> dict[str, Any]:
+        return {name: referral.sent.get(name) for name in _SENT}
+
+
+# What the page shows of it. Row numbers of answers stay inside.
+_SENT = (
+    "title",
+    "basis",
+    "opened_at",
+    "scheme",
+    "reasons",
+    "reason",
+    "brief",
+    "parties",
+    "notices",
+    "exhibits",
+    "withheld",
+    "filing",
+)
+
+
+def _seen(request: Request) -> Any:
+    return Referral.objects.visible_to(request.user).select_related("case")
+
+
+@extend_schema_view(get=extend_schema(tags=["referrals"], summary="Referrals, newest first"))
+class Referrals(generics.ListAPIView[Referral]):
+    """The authority's queue. `state` chooses one state."""
+
+    scopes = {"GET": READ}
+    serializer_class = ReferralSerializer
+    queryset = Referral.objects.none()
+    filterset_fields = ("state",)
+
+    def get_queryset(self) -> Any:
+        return _seen(self.request)
+
+
+@extend_schema_view(get=extend_schema(tags=["referrals"], summary="One referral, with what was sent"))
+class OneReferral(generics.RetrieveAPIView[Referral]):
+    """What the authority was sent when the case was referred."""
+
+    scopes = {"GET": READ}
+    serializer_class = SentReferralSerializer
+    queryset = Referral.objects.none()
+    lookup_field = "reference"
+
+    def get_queryset(self) -> Any:
+        return _seen(self.request)
+
+
+# --- Verbs ---------------------------------------------------------------------------------------------------------------
+class Nothing(Input):
+    """A verb that asks for nothing."""
+
+
+class AcceptInput(Input):
+    reference = Text(max_length=100, help_text="The authority’s own reference")
+
+
+class ReturnInput(Input):
+    needed = Text(max_length=8000, help_text="What is needed")
+    needed_by = Day(help_text="By which day: it must be in the future")
+
+
+class DeclineInput(Input):
+    head = serializers.ChoiceField(choices=DeclineHead.choices)
+    reason = Text(max_length=8000)
+
+
+class Verb(APIView):
+    """One thing that can be done to a referral: it parses, and calls the action that the page calls."""
+
+    scopes = {"POST": WRITE}
+    input: type[Input]
+    act: Callable[..., Referral]
+
+    def post(self, request: Request, reference: str) -> Response:
+        found = get_object_or_404(_seen(request), reference=reference)
+        body = self.input(data=request.data)
+        body.is_valid(raise_exception=True)
+        done = type(self).act(found.pk, by=request.user, **body.validated_data)
+        shown = _seen(request).filter(pk=done.pk).first()
+        return Response(ReferralSerializer(shown, context={"request": request}).data)
+
+
+def _verb(name: str, body: type[Input], do: Callable[..., Referral], summary: str, example: dict[str, Any]) -> Any:
+    view = type(name, (Verb,), {"input": body, "act": staticmethod(do), "__doc__": do.__doc__})
+    described = extend_schema(
+        tags=["referrals"],
+        summary=summary,
+        request=body,
+        responses=ReferralSerializer,
+        examples=[OpenApiExample(summary, value=example, request_only=True)],
+    )
+    return extend_schema_view(post=described)(view)
+
+
+Acknowledge = _verb("Acknowledge", Nothing, act.acknowledge, "Acknowledge a referral", {})
+Accept = _verb("Accept", AcceptInput, act.accept, "Accept a referral", {"reference": "OMA/26/117"})
+Return = _verb(
+    "Return",
+    ReturnInput,
+    act.return_,
+    "Return a referral for more information",
+    {"needed": "The training logs of May.", "needed_by": "2030-01-31"},
+)
+Decline = _verb(
+    "Decline", DeclineInput, act.decline, "Decline a referral", {"head": "impact", "reason": "It is slight."}
+)
