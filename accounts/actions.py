@@ -16,14 +16,14 @@ from oauth2_provider.models import AccessToken, Application
 from accounts.models import Client, Contact, Invitation, Organisation, User
 from accounts.permissions import check
 from accounts.rules import CLIENT_RULES, ROLES_OF_KIND, RULES, SCOPES_OF_KIND, SERVICE_ROLE_OF_KIND
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.time import now
 from web.problems import Conflict, Invalid
 
 INVITATION_DAYS = 7
 
 
-@transaction.atomic(durable=True)
+@action
 def request_account(
     *,
     name: str,
@@ -56,7 +56,7 @@ def request_account(
     return organisation
 
 
-@transaction.atomic(durable=True)
+@action
 def verify(organisation_id: int, *, by: User) -> Organisation:
     """The ministry has checked that the company is who it says it is; from now on it may submit."""
     organisation = Organisation.objects.select_for_update().get(pk=organisation_id)
@@ -66,7 +66,7 @@ def verify(organisation_id: int, *, by: User) -> Organisation:
     return _decide(organisation, by, "verified", "")
 
 
-@transaction.atomic(durable=True)
+@action
 def refuse(organisation_id: int, *, by: User, reason: str) -> Organisation:
     """The ministry does not verify the organisation; its drafts stay, nothing can be submitted."""
     organisation = Organisation.objects.select_for_update().get(pk=organisation_id)
@@ -84,7 +84,7 @@ def _decide(organisation: Organisation, by: User, state: str, reason: str) -> Or
     return organisation
 
 
-@transaction.atomic(durable=True)
+@action
 def found_ministry(*, name: str, person: str, email: str) -> Invitation:
     """The very first step on a new platform: make the ministry and invite its first supervisor. Once only."""
     if Organisation.objects.filter(kind="ministry").exists():
@@ -96,7 +96,7 @@ def found_ministry(*, name: str, person: str, email: str) -> Invitation:
     return _invite(ministry, email=email, name=person, role="supervisor", by=None)
 
 
-@transaction.atomic(durable=True)
+@action
 def register(*, by: User, name: str, kind: str, nation: str, address: str, person: str, email: str) -> Organisation:
     """The supervisor registers the authority, a partner or a company, and invites its first member."""
     check(by, RULES["register"])
@@ -112,7 +112,7 @@ def register(*, by: User, name: str, kind: str, nation: str, address: str, perso
     return organisation
 
 
-@transaction.atomic(durable=True)
+@action
 def invite(organisation_id: int, *, by: User, email: str, name: str, role: str) -> Invitation:
     """Send somebody a signed link, good for seven days, to make an account in the organisation."""
     organisation = Organisation.objects.select_for_update().get(pk=organisation_id)
@@ -142,7 +142,7 @@ def _invite(
     return invitation
 
 
-@transaction.atomic(durable=True)
+@action
 def revoke(invitation_id: int, *, by: User) -> Invitation:
     """Take an invitation back; its link no longer opens anything."""
     invitation = Invitation.objects.select_for_update(of=["self"]).select_related("organisation").get(pk=invitation_id)
@@ -155,7 +155,7 @@ def revoke(invitation_id: int, *, by: User) -> Invitation:
     return invitation
 
 
-@transaction.atomic(durable=True)
+@action
 def accept(invitation_id: int, *, name: str, password: str) -> User:
     """The invited person makes the account. The link has proved the mailbox; a lost admin is replaced by this.
 
@@ -185,7 +185,7 @@ def accept(invitation_id: int, *, name: str, password: str) -> User:
     return user
 
 
-@transaction.atomic(durable=True)
+@action
 def replace_admin(user_id: int, *, by: User, email: str, name: str) -> Invitation:
     """The supervisor invites somebody in the place of an administrator who is lost to the organisation.
 
@@ -196,7 +196,7 @@ def replace_admin(user_id: int, *, by: User, email: str, name: str) -> Invitatio
     return _invite(user.organisation, email=email, name=name, role=user.role, by=by, replaces=user)
 
 
-@transaction.atomic(durable=True)
+@action
 def deactivate(user_id: int, *, by: User) -> User:
     """Close an account: its sessions end with the next request."""
     found = User.objects.get(pk=user_id)
@@ -228,7 +228,7 @@ def _close(user: User, *, by: User | None) -> User:
     return user
 
 
-@transaction.atomic(durable=True)
+@action
 def add_contact(organisation_id: int, *, by: User, name: str, email: str) -> Contact:
     """Add an address at which the organisation is reached; a copy of every notice goes there."""
     organisation = Organisation.objects.select_for_update().get(pk=organisation_id)
@@ -241,7 +241,7 @@ def add_contact(organisation_id: int, *, by: User, name: str, email: str) -> Con
     return contact
 
 
-@transaction.atomic(durable=True)
+@action
 def remove_contact(contact_id: int, *, by: User) -> Contact:
     """Remove a contact; the last two of a verified organisation stay."""
     found = Contact.objects.get(pk=contact_id)
@@ -270,7 +270,7 @@ def live_contacts(organisation: Organisation, *, without: Contact | None = None)
     return contacts.exclude(pk=without.pk).count() if without else contacts.count()
 
 
-@transaction.atomic(durable=True)
+@action
 def set_away(user_id: int, *, by: User, until: date | None) -> User:
     """Say until when one is away, so that deputies and the supervisor see whose cases need cover."""
     user = User.objects.select_for_update(of=["self"]).get(pk=user_id)
@@ -283,7 +283,7 @@ def set_away(user_id: int, *, by: User, until: date | None) -> User:
     return user
 
 
-@transaction.atomic(durable=True)
+@action
 def note_sign_in(user: User, verb: str, **details: Any) -> None:
     """Put a sign-in, a failed sign-in (`user` is whose account was tried) or a sign-out on record."""
     acting = None if verb == "user.sign_in_failed" else user
@@ -291,7 +291,7 @@ def note_sign_in(user: User, verb: str, **details: Any) -> None:
 
 
 # --- Machines ----------------------------------------------------------------------------------------------------------
-@transaction.atomic(durable=True)
+@action
 def make_client(organisation_id: int, *, by: User, name: str, scopes: Collection[str]) -> tuple[Client, str]:
     """Make API credentials for an organisation; answers the client and its secret, which is kept as a hash only.
 
@@ -326,7 +326,7 @@ def make_client(organisation_id: int, *, by: User, name: str, scopes: Collection
     return client, secret
 
 
-@transaction.atomic(durable=True)
+@action
 def rotate_client(client_id: int, *, by: User) -> tuple[Client, str]:
     """Give a client a new secret. The old one, and every token that was had with it, ends at once."""
     client = Client.objects.select_for_update(of=["self"]).select_related("user", "application").get(pk=client_id)
@@ -338,7 +338,7 @@ def rotate_client(client_id: int, *, by: User) -> tuple[Client, str]:
     return client, secret
 
 
-@transaction.atomic(durable=True)
+@action
 def revoke_client(client_id: int, *, by: User) -> Client:
     """Close a client: its next request is refused."""
     client = Client.objects.select_for_update(of=["self"]).select_related("user", "application").get(pk=client_id)
@@ -359,7 +359,7 @@ def _new_secret(client: Client) -> str:
     return secret
 
 
-@transaction.atomic(durable=True)
+@action
 def note_token(client_id: int) -> Client:
     """Put on record that a client signed in, that is, was given a token."""
     client = Client.objects.select_related("user").get(pk=client_id)

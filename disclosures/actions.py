@@ -29,7 +29,7 @@ from disclosures.rules import RULES
 from disclosures.schema import asked, changes, follow_ups, problems
 from evidence.actions import hand_in, wall_off
 from evidence.models import EvidenceItem
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.references import next_reference
 from ledger.time import local_date, now
 from notifications.actions import tell
@@ -47,7 +47,7 @@ class SectionChanged(Conflict):
         self.row = latest
 
 
-@transaction.atomic(durable=True)
+@action
 def start(kind: str, *, by: User) -> Filing:
     """Begin a disclosure or an allegation: a draft, seen by the filer's organisation alone."""
     check(by, RULES[kind]["start"])
@@ -71,7 +71,7 @@ def _begin(kind: str, *, by: User, amends: Filing | None = None) -> Filing:
     return filing
 
 
-@transaction.atomic(durable=True)
+@action
 def save_section(
     filing_id: int, *, by: User, section: str, content: dict[str, Any], revision: int, finished: bool
 ) -> FilingSection:
@@ -158,7 +158,7 @@ def missing(filing: Filing) -> dict[str, dict[str, str]]:
     return {key: messages for key, messages in found.items() if messages}
 
 
-@transaction.atomic(durable=True)
+@action
 def submit(
     filing_id: int, *, by: User, name: str, capacity: str, received_at: datetime, seen: str | None = None
 ) -> Filing:
@@ -255,7 +255,7 @@ def _follow(filing: Filing, content: dict[str, Any]) -> None:
         FollowUp.objects.update_or_create(filing=filing, field=field, done_at=None, defaults={"due_on": due_on})
 
 
-@transaction.atomic(durable=True)
+@action
 def discard(filing_id: int, *, by: User) -> None:
     """Delete a draft that was never declared."""
     filing = Filing.objects.select_for_update().get(pk=filing_id)
@@ -265,7 +265,7 @@ def discard(filing_id: int, *, by: User) -> None:
     filing.delete()
 
 
-@transaction.atomic(durable=True)
+@action
 def withdraw(filing_id: int, *, by: User, reason: str) -> Filing:
     """Take a filing back; what was declared stays on record."""
     filing = Filing.objects.select_for_update().get(pk=filing_id)
@@ -280,7 +280,7 @@ def withdraw(filing_id: int, *, by: User, reason: str) -> Filing:
     return filing
 
 
-@transaction.atomic(durable=True)
+@action
 def amend(filing_id: int, *, by: User) -> Filing:
     """Begin an amendment of an accepted disclosure: a new filing that names the original and starts from its content.
 
@@ -306,37 +306,37 @@ def amend(filing_id: int, *, by: User) -> Filing:
     return amendment
 
 
-@transaction.atomic(durable=True)
+@action
 def accept(filing_id: int, *, by: User, version: int | None = None) -> Filing:
     """The ministry accepts a disclosure; an amendment supersedes what it amends."""
     return _answer(filing_id, "accept", {}, by=by, version=version)
 
 
-@transaction.atomic(durable=True)
+@action
 def return_(filing_id: int, *, by: User, reasons: dict[str, str], version: int | None = None) -> Filing:
     """The ministry returns a disclosure with reasons by section; the correction is the next version."""
     return _answer(filing_id, "return_", _some(reasons), by=by, version=version)
 
 
-@transaction.atomic(durable=True)
+@action
 def acknowledge(filing_id: int, *, by: User, version: int | None = None) -> Filing:
     """The ministry has begun to look at an allegation."""
     return _answer(filing_id, "acknowledge", {}, by=by, version=version)
 
 
-@transaction.atomic(durable=True)
+@action
 def admit(filing_id: int, *, by: User, version: int | None = None) -> Filing:
     """The ministry admits an allegation: a case can be opened from it."""
     return _answer(filing_id, "admit", {}, by=by, version=version)
 
 
-@transaction.atomic(durable=True)
+@action
 def want_more(filing_id: int, *, by: User, reasons: dict[str, str], version: int | None = None) -> Filing:
     """The ministry asks the complainant for more, by section."""
     return _answer(filing_id, "want_more", _some(reasons), by=by, version=version)
 
 
-@transaction.atomic(durable=True)
+@action
 def reject(filing_id: int, *, by: User, reason: str, version: int | None = None) -> Filing:
     """The ministry rejects an allegation, with reasons."""
     return _answer(filing_id, "reject", _some({"": reason}), by=by, version=version)

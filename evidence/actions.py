@@ -17,7 +17,7 @@ from accounts.permissions import check
 from evidence.intake import Refused, inspect
 from evidence.models import FULL, NON_CONFIDENTIAL, Barrier, EvidenceItem, Grant
 from evidence.rules import RULES
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.references import next_reference
 from ledger.time import now
 from web.problems import Conflict, Invalid
@@ -62,7 +62,7 @@ def add(*, by: User, file: Any, public_file: Any = None, received_at: datetime, 
         raise
 
 
-@transaction.atomic(durable=True)
+@action
 def _keep(item: EvidenceItem, *, by: User) -> EvidenceItem:
     item.reference = next_reference("E")
     item.save()
@@ -94,7 +94,7 @@ def _store(folder: str, file: Any, stored: list[str]) -> str:
     return name
 
 
-@transaction.atomic(durable=True)
+@action
 def remove(item_id: int, *, by: User) -> None:
     """Take back a file that has not been handed in. Once handed in, nothing is removed: hand in a better copy."""
     item = EvidenceItem.objects.select_for_update().get(pk=item_id)
@@ -114,7 +114,7 @@ def _delete(names: Iterable[str | None]) -> None:
             storages["default"].delete(name)
 
 
-@transaction.atomic(durable=True)
+@action
 def read(item_id: int, *, by: User, version: str) -> FieldFile:
     """Put a reading of the item on record, before the first byte goes out; answers the stored file.
 

@@ -1,18 +1,70 @@
-"""The one way an event comes to be: `record`, called by every action inside its own transaction."""
+"""What every action is made of: a transaction of its own (`action`), and the event that it leaves (`record`)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from ledger.models import Event
 from ledger.time import now
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass
+class _Surroundings:
+    before: Callable[[], None]
+    after: Callable[[Any], None]
+    used: bool = False
+
+
+_surroundings: ContextVar[_Surroundings | None] = ContextVar("surroundings", default=None)
+
+
+def action(do: Callable[P, R]) -> Callable[P, R]:
+    """One verb, one function, one transaction: `do` is committed whole or not at all, and never inside another action.
+
+    What stands in `within` is done in the same transaction.
+    """
+
+    @wraps(do)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        around = _surroundings.get()
+        with transaction.atomic(durable=True):
+            if around is None or around.used:
+                return do(*args, **kwargs)
+            around.used = True
+            around.before()
+            result = do(*args, **kwargs)
+            around.after(result)
+            return result
+
+    return run
+
+
+@contextmanager
+def within(before: Callable[[], None], after: Callable[[Any], None]) -> Iterator[None]:
+    """Surround the next action: `before` runs first in its transaction, `after` last, with what it answers.
+
+    For the API, whose answer to a retry must be kept if and only if the action's own change is. What either raises
+    undoes the action.
+    """
+    token = _surroundings.set(_Surroundings(before, after))
+    try:
+        yield
+    finally:
+        _surroundings.reset(token)
+
 
 _CODE = re.compile(r"[\w.:+/@-]{0,128}", re.ASCII)
 

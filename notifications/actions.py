@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from accounts.models import Contact, Invitation, Organisation, User
 from accounts.permissions import check
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.time import now
 from notifications.letters import render
 from notifications.models import Message
@@ -107,7 +107,7 @@ def _recipients(
     return found
 
 
-@transaction.atomic(durable=True)
+@action
 def mark_read(user_id: int, *, by: User, upto: int) -> int:
     """Mark as read what was listed up to message `upto`; answers how many."""
     if user_id != by.pk:
@@ -116,7 +116,7 @@ def mark_read(user_id: int, *, by: User, upto: int) -> int:
     return unread.update(read_at=now())
 
 
-@transaction.atomic(durable=True)
+@action
 def record_bounce(message_id: int, *, by: User | None) -> Message:
     """Put on record that a letter came back. What hangs on it (a notice's service) is looked at by the sweeps."""
     message = Message.objects.select_for_update().get(pk=message_id)
@@ -167,7 +167,7 @@ def _refusal(error: SMTPRecipientsRefused) -> int:
     return max((code for code, _ in error.recipients.values()), default=0)
 
 
-@transaction.atomic(durable=True)
+@action
 def _lease(message_id: int) -> Message | None:
     message = Message.objects.due().select_for_update(skip_locked=True).filter(pk=message_id).first()
     if message is None:
@@ -178,12 +178,12 @@ def _lease(message_id: int) -> Message | None:
     return message
 
 
-@transaction.atomic(durable=True)
+@action
 def _undeliverable(message_id: int, code: str) -> Message:
     return _bounced(Message.objects.select_for_update().get(pk=message_id), by=None, error=code)
 
 
-@transaction.atomic(durable=True)
+@action
 def _postpone(message_id: int, error: str) -> Message:
     message = Message.objects.select_for_update().get(pk=message_id)
     message.last_error = error[:200]
@@ -194,7 +194,7 @@ def _postpone(message_id: int, error: str) -> Message:
     return message
 
 
-@transaction.atomic(durable=True)
+@action
 def _sent(message_id: int, subject: str, body: str) -> Message:
     message = Message.objects.select_for_update().get(pk=message_id)
     if message.state != Message.State.BOUNCED:  # it may have come back already

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 
@@ -15,7 +14,7 @@ from cases.clock import end_of, next_reminder, next_working_day, not_working
 from cases.models import Adjustment, Case, HolidayOverride, Notice, Outage
 from cases.models.notice import NoticeQuerySet
 from cases.rules import CALENDAR_RULES, NOTICE_RULES
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.time import local_date, now
 from notifications.actions import tell
 from web.problems import Invalid
@@ -24,7 +23,7 @@ from web.problems import Invalid
 INSTANT = timedelta(microseconds=1)
 
 
-@transaction.atomic(durable=True)
+@action
 def override_day(*, by: User, day: date, nation: str, working: bool, name: str) -> HolidayOverride:
     """Make a day a holiday (or a working day) in one nation or in all, and look at every period that still runs.
 
@@ -80,7 +79,7 @@ def _recompute(notice: Notice, case: Case, row: HolidayOverride) -> None:
     _moved(notice, until)
 
 
-@transaction.atomic(durable=True)
+@action
 def record_outage(*, by: User, started_at: datetime, ended_at: datetime, reason: str) -> Outage:
     """Put on record that the platform was not available. The sweep extends what it touched, before it stamps misses."""
     check(by, CALENDAR_RULES["record_outage"])
@@ -93,7 +92,7 @@ def record_outage(*, by: User, started_at: datetime, ended_at: datetime, reason:
     return outage
 
 
-@transaction.atomic(durable=True)
+@action
 def make_up_for_outage(notice_id: int) -> Notice | None:
     """Extend a notice in whose last 24 hours the platform was down, to the end of the next working day.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import Organisation, User
@@ -31,7 +30,7 @@ from disclosures.actions import bar
 from disclosures.models import Filing, FilingBarrier, Scheme
 from evidence.actions import wall_off
 from evidence.models import EvidenceItem
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.references import next_reference
 from ledger.time import now
 from notifications.actions import tell
@@ -49,7 +48,7 @@ class Seat:
     questions: tuple[Ask, ...]
 
 
-@transaction.atomic(durable=True)
+@action
 def open_case(
     *, by: User, title: str, subject: str, purpose: str, seats: Iterable[Seat], source_id: int | None = None
 ) -> Case:
@@ -154,7 +153,7 @@ def _issue(case: Case, asked: list[tuple[Party, tuple[Ask, ...]]], subject: str,
     rewrite(case)
 
 
-@transaction.atomic(durable=True)
+@action
 def issue_notices(
     case_id: int, *, by: User, subject: str, purpose: str, questions: dict[int, tuple[Ask, ...]]
 ) -> list[Notice]:
@@ -179,7 +178,7 @@ def issue_notices(
     return issued
 
 
-@transaction.atomic(durable=True)
+@action
 def assign(
     case_id: int,
     *,
@@ -214,7 +213,7 @@ def assign(
     return case
 
 
-@transaction.atomic(durable=True)
+@action
 def declare_conflict(case_id: int, *, by: User, reason: str) -> None:
     """Declare that one has a conflict of interest: from now on the case and what is in it are not shown to `by`."""
     case = locked_case(case_id)
@@ -232,7 +231,7 @@ def declare_conflict(case_id: int, *, by: User, reason: str) -> None:
     tell("conflict_declared", case, people=case.supervisors(), url=case_url(case), reference=case.reference)
 
 
-@transaction.atomic(durable=True)
+@action
 def add_note(case_id: int, *, by: User, text: str) -> Note:
     """Add an internal note, which neither the parties nor the authority see."""
     case = locked_case(case_id)
@@ -242,7 +241,7 @@ def add_note(case_id: int, *, by: User, text: str) -> Note:
     return note
 
 
-@transaction.atomic(durable=True)
+@action
 def write_brief(case_id: int, *, by: User, head: str, text: str, number: int) -> BriefVersion:
     """Write one head of the referral brief. `number` is the version one has read (0: none yet).
 
@@ -260,7 +259,7 @@ def write_brief(case_id: int, *, by: User, head: str, text: str, number: int) ->
     return version
 
 
-@transaction.atomic(durable=True)
+@action
 def propose(case_id: int, *, by: User, outcome: str, reasons: str) -> DecisionProposal:
     """The case team proposes how to decide; supervisors who did not open the case are told."""
     case = locked_case(case_id)
@@ -274,7 +273,7 @@ def propose(case_id: int, *, by: User, outcome: str, reasons: str) -> DecisionPr
     return proposal
 
 
-@transaction.atomic(durable=True)
+@action
 def resolve(case_id: int, *, by: User, outcome: str, reasons: str) -> Case:
     """Decide the case: it is resolved, nothing more falls due, and the parties are told of the outcome."""
     case = locked_case(case_id)
@@ -291,7 +290,7 @@ def resolve(case_id: int, *, by: User, outcome: str, reasons: str) -> Case:
     return case
 
 
-@transaction.atomic(durable=True)
+@action
 def publish(case_id: int, *, by: User, title: str, summary: str) -> Publication:
     """Make a decision public, in words written for the public."""
     case = locked_case(case_id)

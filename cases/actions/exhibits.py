@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import transaction
 from django.db.models import Max
 from django.urls import reverse
 
@@ -22,7 +21,7 @@ from cases.models import (
 from cases.rules import CASE_RULES, EXHIBIT_RULES
 from evidence.actions import grant, hand_in, wall_off
 from evidence.models import NON_CONFIDENTIAL, EvidenceItem, Grant
-from ledger.actions import Entry, record, record_many
+from ledger.actions import Entry, action, record, record_many
 from ledger.time import now
 from notifications.actions import tell
 from web.problems import Conflict, Invalid
@@ -54,7 +53,7 @@ def add_exhibits(
     return exhibits
 
 
-@transaction.atomic(durable=True)
+@action
 def disclose(exhibit_id: int, *, by: User, party_id: int) -> Grant:
     """Show an exhibit's non-confidential version to a named party, who may then comment.
 
@@ -111,7 +110,7 @@ def _periods_are_over(case: Case, round_: int) -> None:
         )
 
 
-@transaction.atomic(durable=True)
+@action
 def comment(exhibit_id: int, *, by: User, text: str) -> ExhibitComment:
     """What the recipient of a disclosed exhibit says of it; the ministry reads it, its owner does not."""
     found = Exhibit.objects.get(pk=exhibit_id)

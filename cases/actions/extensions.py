@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import User
@@ -14,7 +13,7 @@ from cases.actions.notices import locked_notice
 from cases.clock import add_working_days, end_of, not_working
 from cases.models import Adjustment, ExtensionRequest, HolidayOverride, Notice
 from cases.rules import NOTICE_RULES
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.time import local_date, now
 from notifications.actions import tell
 from web.problems import Conflict, Invalid
@@ -22,7 +21,7 @@ from web.problems import Conflict, Invalid
 ESCALATES_AFTER_WORKING_DAYS = 2
 
 
-@transaction.atomic(durable=True)
+@action
 def request_extension(
     notice_id: int, *, by: User, until_day: date, reasons: str, received_at: datetime
 ) -> ExtensionRequest:
@@ -69,7 +68,7 @@ def request_extension(
     return request
 
 
-@transaction.atomic(durable=True)
+@action
 def grant_extension(
     request_id: int, *, by: User, until_day: date | None = None, until: datetime | None = None, reasons: str
 ) -> ExtensionRequest:
@@ -79,7 +78,7 @@ def grant_extension(
     return _decide(request, notice, "granted", by=by, reasons=reasons, until=adjustment.until)
 
 
-@transaction.atomic(durable=True)
+@action
 def refuse_extension(request_id: int, *, by: User, reasons: str) -> ExtensionRequest:
     """Refuse a request, with reasons. What it held back goes on with the next sweep."""
     request, notice = _pending(request_id, by)
@@ -88,7 +87,7 @@ def refuse_extension(request_id: int, *, by: User, reasons: str) -> ExtensionReq
     return _decide(request, notice, "refused", by=by, reasons=reasons, until=None)
 
 
-@transaction.atomic(durable=True)
+@action
 def extend(
     notice_id: int, *, by: User, until_day: date | None = None, until: datetime | None = None, reasons: str
 ) -> Adjustment:
@@ -170,7 +169,7 @@ def _tell_party(notice: Notice, state: str, reasons: str, until: datetime | None
     )
 
 
-@transaction.atomic(durable=True)
+@action
 def escalate_request(request_id: int) -> ExtensionRequest | None:
     """Put a request that nobody decided for two working days before the supervisors; it goes on holding."""
     found = ExtensionRequest.objects.values_list("notice__case_id", flat=True).get(pk=request_id)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import User, people_of
@@ -40,7 +39,7 @@ from cases.models import (
 from cases.notice_text import evidence_notice, preservation_notice
 from cases.rules import NOTICE_RULES
 from evidence.models import EvidenceItem
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.references import next_reference
 from ledger.time import now
 from notifications.actions import tell
@@ -150,7 +149,7 @@ def raise_doubt(notice: Notice, reason: str, *, message_id: int | None = None) -
     return doubt
 
 
-@transaction.atomic(durable=True)
+@action
 def save_answer(
     question_id: int,
     *,
@@ -210,7 +209,7 @@ def _is_fit(draft: AnswerDraft | None) -> bool:
     return draft.how == AnswerDraft.ANSWER and bool(draft.text.strip() or draft.evidence.exists())
 
 
-@transaction.atomic(durable=True)
+@action
 def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
     """Hand in the answers as they are saved, with their evidence as exhibits.
 
@@ -301,7 +300,7 @@ def _tell_of_answer(notice: Notice, response: Response) -> None:
     tell("answer_to_read", notice, people=notice.case.team(), url=url, **context)
 
 
-@transaction.atomic(durable=True)
+@action
 def read_response(response_id: int, *, by: User) -> ResponseReading:
     """Note that an official has opened a party's answer."""
     response = Response.objects.select_related("notice").get(pk=response_id)
@@ -313,7 +312,7 @@ def read_response(response_id: int, *, by: User) -> ResponseReading:
     return reading
 
 
-@transaction.atomic(durable=True)
+@action
 def waive(notice_id: int, *, by: User, reason: str) -> Notice:
     """The supervisor no longer requires an answer; the case's dates follow."""
     notice = locked_notice(notice_id)
@@ -342,7 +341,7 @@ def waive(notice_id: int, *, by: User, reason: str) -> Notice:
 # --- What the sweeps do: look again under the lock, do nothing when taken or no longer due. -----------------------------
 
 
-@transaction.atomic(durable=True)
+@action
 def stamp_missed(notice_id: int) -> Notice | None:
     """Stamp a notice that was not answered in time; the event carries the instant at which it ran out."""
     case = free_case(Notice.objects.values_list("case_id", flat=True).get(pk=notice_id))
@@ -371,7 +370,7 @@ def miss(notice: Notice) -> Notice:
     return notice
 
 
-@transaction.atomic(durable=True)
+@action
 def remind(notice_id: int) -> Notice | None:
     """Remind a party before its last day: once per notice, due instant and offset, never after the deadline."""
     case = free_case(Notice.objects.values_list("case_id", flat=True).get(pk=notice_id))

@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 
@@ -41,7 +40,7 @@ from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, NOTICE_RULES, REFERRAL_
 from disclosures.models import FilingGrant
 from evidence.actions import end_grants, grant
 from evidence.models import FULL
-from ledger.actions import Entry, record, record_many
+from ledger.actions import Entry, action, record, record_many
 from ledger.models import Event
 from ledger.references import next_reference
 from ledger.time import local_date, now
@@ -49,7 +48,7 @@ from notifications.actions import Letter, tell, tell_all
 from web.problems import Invalid
 
 
-@transaction.atomic(durable=True)
+@action
 def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral | None:
     """Refer a case: by the sweep when its time is up, or earlier by a supervisor with a reason.
 
@@ -223,13 +222,13 @@ def _tell_of_referral(case: Case, referral: Referral, parties: list[Party]) -> N
     )
 
 
-@transaction.atomic(durable=True)
+@action
 def acknowledge(referral_id: int, *, by: User) -> Referral:
     """The authority has received the referral and will look at it."""
     return _step(referral_id, "acknowledge", by=by)
 
 
-@transaction.atomic(durable=True)
+@action
 def accept(referral_id: int, *, by: User, reference: str) -> Referral:
     """The authority takes the matter on, under a reference of its own; the case is closed here."""
     if not reference.strip():
@@ -237,7 +236,7 @@ def accept(referral_id: int, *, by: User, reference: str) -> Referral:
     return _step(referral_id, "accept", by=by, reference=reference.strip())
 
 
-@transaction.atomic(durable=True)
+@action
 def return_(referral_id: int, *, by: User, needed: str, needed_by: date) -> Referral:
     """The authority needs more: the case opens again in a new round with a new period from the clock."""
     if needed_by <= local_date(now()):
@@ -245,13 +244,13 @@ def return_(referral_id: int, *, by: User, needed: str, needed_by: date) -> Refe
     return _step(referral_id, "return_", by=by, text=needed, needed_by=needed_by)
 
 
-@transaction.atomic(durable=True)
+@action
 def decline(referral_id: int, *, by: User, head: str, reason: str) -> Referral:
     """The authority does not take the matter on, under one of its heads: the case is the ministry's again."""
     return _step(referral_id, "decline", by=by, head=head, text=reason)
 
 
-@transaction.atomic(durable=True)
+@action
 def withdraw(referral_id: int, *, by: User, reason: str) -> Referral:
     """The ministry takes a referral back: the authority no longer sees it, the case opens in a new round."""
     referral = _step(referral_id, "withdraw", by=by, text=reason)
@@ -388,7 +387,7 @@ CHRONOLOGY = (
 )
 
 
-@transaction.atomic(durable=True)
+@action
 def remind_team(case_id: int) -> Case | None:
     """Remind officer, deputy and supervisors before a case goes to the authority: once per due instant and offset."""
     case = free_case(case_id)

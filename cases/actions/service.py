@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 from django.core.files.storage import storages
-from django.db import transaction
 
 from accounts.models import User, people_of
 from accounts.permissions import check
@@ -25,7 +24,7 @@ from cases.actions.notices import locked_notice, raise_doubt, tell_of_notice
 from cases.models import Adjustment, Notice, Service, ServiceDoubt
 from cases.rules import NOTICE_RULES
 from evidence.intake import Refused, inspect
-from ledger.actions import record
+from ledger.actions import action, record
 from ledger.time import now
 from notifications.models import Message
 from web.problems import Conflict, Invalid
@@ -41,7 +40,7 @@ def bounced() -> Any:
     )
 
 
-@transaction.atomic(durable=True)
+@action
 def doubt_bounced(message_id: int) -> ServiceDoubt | None:
     """Mark the service of a notice as in doubt because a copy came back."""
     message = Message.objects.get(pk=message_id)
@@ -53,7 +52,7 @@ def doubt_bounced(message_id: int) -> ServiceDoubt | None:
     return raise_doubt(notice, "bounce", message_id=message_id)
 
 
-@transaction.atomic(durable=True)
+@action
 def serve_again(notice_id: int, *, by: User) -> Notice:
     """Serve a notice again in the platform: its period starts anew from this service, and the doubt is settled.
 
@@ -90,7 +89,7 @@ def record_service(
         raise
 
 
-@transaction.atomic(durable=True)
+@action
 def _record_service(
     notice_id: int, by: User, method: str, served_at: datetime, proof: str, taken: Any, name: str
 ) -> Notice:
