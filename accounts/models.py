@@ -257,6 +257,25 @@ class Invitation(models.Model):
         return "expired" if self.expires_at <= now() else "open"
 
 
+class KeptAnswer(models.Model):
+    """What was answered to a request with an Idempotency-Key, for a retry of it; forgotten after 30 days."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    body = models.TextField()
+    headers = models.JSONField(default=dict)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="kept_answer_at")]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="kept_answer_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class ClientQuerySet(models.QuerySet["Client"]):
     def visible_to(self, user: User | AnonymousUser | None) -> ClientQuerySet:
         """The own organisation's, for its administrators; all of them for the supervisor."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from accounts.api.endpoints import One, Verb, described
 from accounts.permissions import allowed
 from cases.actions import referrals as act
+from cases.actions.deadlines import locked_case
 from cases.models import Referral
 from cases.models.referral import DeclineHead
 from cases.rules import REFERRAL_RULES
@@ -96,13 +96,12 @@ class Referrals(generics.ListAPIView[Referral]):
 
 
 @extend_schema_view(get=extend_schema(tags=["referrals"], summary="One referral, with what was sent"))
-class OneReferral(generics.RetrieveAPIView[Referral]):
+class OneReferral(One):
     """What the authority was sent when the case was referred."""
 
     scopes = {"GET": READ}
     serializer_class = SentReferralSerializer
     queryset = Referral.objects.none()
-    lookup_field = "reference"
 
     def get_queryset(self) -> Any:
         return _seen(self.request)
@@ -127,32 +126,30 @@ class DeclineInput(Input):
     reason = Text(max_length=8000)
 
 
-class Verb(APIView):
-    """One thing that can be done to a referral: it parses, and calls the action that the page calls."""
+class _ReferralVerb(Verb):
+    """One thing that the authority can do to a referral."""
 
     scopes = {"POST": WRITE}
-    input: type[Input]
-    act: Callable[..., Referral]
+    do: ClassVar[Callable[..., Referral]]
 
-    def post(self, request: Request, reference: str) -> Response:
-        found = get_object_or_404(_seen(request), reference=reference)
-        body = self.input(data=request.data)
-        body.is_valid(raise_exception=True)
-        done = type(self).act(found.pk, by=request.user, **body.validated_data)
-        shown = _seen(request).filter(pk=done.pk).first()
-        return Response(ReferralSerializer(shown, context={"request": request}).data)
+    def find(self, **where: Any) -> Referral:
+        found: Referral = get_object_or_404(_seen(self.request), **where)
+        return found
+
+    def lock(self, found: Referral) -> None:
+        locked_case(found.case_id)
+
+    def act(self, found: Referral, **data: Any) -> Referral:
+        return type(self).do(found.pk, by=self.request.user, **data)
+
+    def show(self, result: Referral) -> Any:
+        shown = _seen(self.request).filter(pk=result.pk).first()
+        return SentReferralSerializer(shown, context={"request": self.request}).data
 
 
 def _verb(name: str, body: type[Input], do: Callable[..., Referral], summary: str, example: dict[str, Any]) -> Any:
-    view = type(name, (Verb,), {"input": body, "act": staticmethod(do), "__doc__": do.__doc__})
-    described = extend_schema(
-        tags=["referrals"],
-        summary=summary,
-        request=body,
-        responses=ReferralSerializer,
-        examples=[OpenApiExample(summary, value=example, request_only=True)],
-    )
-    return extend_schema_view(post=described)(view)
+    view = type(name, (_ReferralVerb,), {"input": body, "do": staticmethod(do), "__doc__": do.__doc__})
+    return described(view, tag="referrals", summary=summary, answer=SentReferralSerializer, example=example)
 
 
 Acknowledge = _verb("Acknowledge", Nothing, act.acknowledge, "Acknowledge a referral", {})

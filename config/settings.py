@@ -194,7 +194,7 @@ FILE_UPLOAD_HANDLERS = ["evidence.intake.HashingUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = str(CANDOUR_HOME / "tmp")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True, mode=0o700)
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024  # a thousand filings in one request of the API; no form comes near
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
@@ -333,6 +333,8 @@ REST_FRAMEWORK = {
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
 OAUTH2_PROVIDER = {
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+    # No refresh token is ever given; the checks of RFC 9700 ask for this all the same.
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "SCOPES_BACKEND_CLASS": "accounts.api.clients.ClientScopes",
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
     **{

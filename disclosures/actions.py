@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
 from disclosures.catalogue import DECLARATION_VERSION, SCHEMAS
 from disclosures.models import (
@@ -23,20 +26,28 @@ from disclosures.models import (
     FilingVersion,
     FollowUp,
     Scheme,
+    StandingDeclaration,
     amended_version,
 )
-from disclosures.rules import RULES
+from disclosures.rules import RULES, STANDING_RULES, not_yet_verified
 from disclosures.schema import asked, changes, follow_ups, problems
+from disclosures.shape import path_of
 from evidence.actions import hand_in, wall_off
 from evidence.models import EvidenceItem
-from ledger.actions import action, record
-from ledger.references import next_reference
-from ledger.time import local_date, now
+from ledger.actions import Entry, action, record, record_many
+from ledger.references import next_reference, next_references
+from ledger.time import LOCAL_ZONE, local_date, now
 from notifications.actions import tell
 from web.problems import Conflict, Invalid
 
 PREFIX = {"disclosure": "D", "allegation": "A"}
 _FILER_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,100}")
+WRONG_REFERENCE = "Your own reference may have letters, digits, hyphens and underscores"
+STRANGE_EVIDENCE = "Choose items from your organisation’s own evidence"
+EVIDENCE_FIELDS = {
+    kind: [f.name for s in schema.sections for f in s.fields if f.kind == "evidence"]
+    for kind, schema in SCHEMAS.items()
+}
 
 
 class SectionChanged(Conflict):
@@ -51,24 +62,42 @@ class SectionChanged(Conflict):
 def start(kind: str, *, by: User) -> Filing:
     """Begin a disclosure or an allegation: a draft, seen by the filer's organisation alone."""
     check(by, RULES[kind]["start"])
-    return _begin(kind, by=by)
+    return _begin(kind, [{}], by=by)[0]
 
 
-def _begin(kind: str, *, by: User, amends: Filing | None = None) -> Filing:
-    filing = Filing.objects.create(
-        kind=kind,
-        reference=next_reference(PREFIX[kind]),
-        organisation_id=by.organisation_id,
-        scheme=Scheme.objects.current(),
-        created_by=by,
-        created_at=now(),
-        amends=amends,
+def _begin(kind: str, contents: Sequence[dict[str, Any]], *, by: User, amends: Filing | None = None) -> list[Filing]:
+    """Drafts with these contents, which fit the schema and name the filer's own evidence."""
+    scheme, schema, instant = Scheme.objects.current(), SCHEMAS[kind], now()
+    today = local_date(instant)
+    filings = Filing.objects.bulk_create(
+        Filing(
+            kind=kind,
+            reference=reference,
+            organisation_id=by.organisation_id,
+            scheme=scheme,
+            created_by=by,
+            created_at=instant,
+            amends=amends,
+            # An amendment carries its original's reference in its content; the unique one stays with the original.
+            filer_reference=None if amends else content.get("filer_reference"),
+        )
+        for reference, content in zip(next_references(PREFIX[kind], len(contents)), contents, strict=True)
     )
     FilingSection.objects.bulk_create(
-        FilingSection(filing=filing, key=section.key, updated_at=now()) for section in SCHEMAS[kind].sections
+        FilingSection(
+            filing=filing,
+            key=section.key,
+            content={f.name: content[f.name] for f in section.fields if f.name in content},
+            complete=bool(content) and not problems(section, content, today=today),
+            revision=1 if content and not amends else 0,
+            updated_by=by if content else None,
+            updated_at=instant,
+        )
+        for filing, content in zip(filings, contents, strict=True)
+        for section in schema.sections
     )
-    record(by, f"{kind}.started", filing, audience=[filing.organisation_id], private=True)
-    return filing
+    record_many([Entry(f"{kind}.started", f, {}, [f.organisation_id], by=by, private=True) for f in filings])
+    return filings
 
 
 @action
@@ -113,21 +142,48 @@ def save_section(
     return row
 
 
+@action
+def save_content(filing_id: int, *, by: User, content: dict[str, Any]) -> Filing:
+    """Keep a whole filing as a program sends it, read by `disclosures.shape`: what is left out is no longer answered."""
+    filing = Filing.objects.select_for_update().get(pk=filing_id)
+    check(by, RULES[filing.kind]["save_section"], filing)
+    schema = SCHEMAS[filing.kind]
+    whole, today = asked(schema, content), local_date(now())
+    strangers = _strangers(filing, whole)
+    if strangers:
+        raise Invalid({f"content/{name}": [message] for name, message in strangers.items()})
+    for row in filing.sections.order_by("pk"):
+        section = schema.section(row.key)
+        row.content = {f.name: whole[f.name] for f in section.fields if f.name in whole}
+        row.complete = not problems(section, whole, today=today)
+        row.revision, row.updated_by, row.updated_at = row.revision + 1, by, now()
+        row.save()
+    try:
+        _take_filer_reference(filing, whole.get("filer_reference") or None)
+    except Invalid as invalid:
+        raise Invalid({f"content/{name}": found for name, found in invalid.errors.items()}) from invalid
+    record(by, f"{filing.kind}.saved", filing, audience=[filing.organisation_id], private=True, sha256=digest(whole))
+    return filing
+
+
 def _strangers(filing: Filing, content: dict[str, Any]) -> dict[str, str]:
     """Evidence that a filing names must be the filer's own, and still there: messages by field."""
-    fields = [f.name for s in SCHEMAS[filing.kind].sections for f in s.fields if f.kind == "evidence"]
     found = {}
-    for name in fields:
+    for name in EVIDENCE_FIELDS[filing.kind]:
         named = set(content.get(name) or [])
         own = EvidenceItem.objects.filter(organisation_id=filing.organisation_id, reference__in=named)
         if named and own.count() != len(named):
-            found[name] = "Choose items from your organisation’s own evidence"
+            found[name] = STRANGE_EVIDENCE
     return found
+
+
+def _named_evidence(kind: str, content: dict[str, Any]) -> list[str]:
+    return [reference for name in EVIDENCE_FIELDS[kind] for reference in content.get(name) or []]
 
 
 def _take_filer_reference(filing: Filing, value: str | None) -> None:
     if value is not None and not _FILER_REFERENCE.fullmatch(value):
-        raise Invalid({"filer_reference": ["Your own reference may have letters, digits, hyphens and underscores"]})
+        raise Invalid({"filer_reference": [WRONG_REFERENCE]})
     if filing.amends_id is not None:
         # An amendment carries its original's reference in its content; the unique one stays with the original.
         return
@@ -168,53 +224,291 @@ def submit(
     nobody declares what a colleague changed meanwhile. Raises Invalid while sections are incomplete.
     """
     filing = Filing.objects.select_for_update().get(pk=filing_id)
-    rule = RULES[filing.kind]["submit"]
-    check(by, rule, filing)
-    if missing(filing):
-        raise Invalid({"": ["Some sections are not complete. Complete them before you declare"]})
-    content = declarable(filing)
+    check(by, RULES[filing.kind]["submit"], filing)
+    if by.is_service:
+        raise PermissionDenied("A program declares by a standing declaration, which a person has made in the browser.")
+    content = _whole(filing)
     if seen is not None and seen != digest(content):
         raise Conflict("A colleague has changed this filing since you checked it. Check it again before you declare.")
-    previous = filing.versions.order_by("-number").first() or amended_version(filing)
-    FilingVersion.objects.create(
+    _declare([(filing, content)], Maker(by, name, capacity), by=by, received_at=received_at)
+    return filing
+
+
+@action
+def submit_standing(filing_id: int, *, by: User, standing_declaration: str, received_at: datetime) -> Filing:
+    """Hand a filing in under a standing declaration: for programs. Raises Invalid beside what is missing."""
+    filing = Filing.objects.select_for_update().get(pk=filing_id)
+    check(by, RULES[filing.kind]["submit"], filing)
+    standing = _standing(filing.organisation_id, {standing_declaration}).get(standing_declaration)
+    if standing is None:
+        raise Invalid({"standing_declaration": [NO_STANDING]})
+    _declare([(filing, _whole(filing))], Maker.of(standing), by=by, received_at=received_at)
+    return filing
+
+
+def _whole(filing: Filing) -> dict[str, Any]:
+    if missing(filing):
+        raise Invalid({"": ["Some sections are not complete. Complete them before you declare"]})
+    return declarable(filing)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Who declares: a person at the page, or the person of a standing declaration."""
+
+    person: User
+    name: str
+    capacity: str
+    standing: StandingDeclaration | None = None
+
+    @classmethod
+    def of(cls, standing: StandingDeclaration) -> Maker:
+        return cls(standing.made_by, standing.name, standing.capacity, standing)
+
+
+def _declare(handed: Sequence[tuple[Filing, dict[str, Any]]], maker: Maker, *, by: User, received_at: datetime) -> None:
+    """Freeze the content of filings of one kind and organisation as versions; a shared step, they are locked or new."""
+    if not handed:
+        return
+    kind, organisation_id = handed[0][0].kind, handed[0][0].organisation_id
+    rule = RULES[kind]["submit"]
+    versions = [_version(filing, content, maker, received_at) for filing, content in handed]
+    FilingVersion.objects.bulk_create(versions)
+    for filing, _ in handed:
+        filing.state, filing.submitted_at = _after(rule), received_at
+    Filing.objects.filter(pk__in=[filing.pk for filing, _ in handed]).update(
+        state=_after(rule), submitted_at=received_at
+    )
+    _link_evidence(handed, by=by, at=received_at)
+    _promise(versions)
+    details = {"standing": maker.standing.reference} if maker.standing else {}
+    record_many(
+        [
+            Entry(
+                f"{kind}.submitted",
+                version.filing,
+                {"version": version.number, "sha256": version.sha256, **details},
+                [organisation_id],
+                received_at,
+                by,
+            )
+            for version in versions
+        ]
+    )
+    _tell_of_receipt(versions, received_at)
+
+
+def _version(filing: Filing, content: dict[str, Any], maker: Maker, received_at: datetime) -> FilingVersion:
+    # A filing that was just begun has nothing before it: nobody needs to look.
+    new = filing.state == "draft" and filing.amends_id is None
+    number = 1 if new else filing.versions.count() + 1
+    previous = None if new else filing.versions.order_by("-number").first() or amended_version(filing)
+    return FilingVersion(
         filing=filing,
-        number=filing.versions.count() + 1,
+        number=number,
         schema_version=SCHEMAS[filing.kind].version,
         content=content,
         sha256=digest(content),
-        declaration_version=DECLARATION_VERSION,
-        declared_by=by,
-        declared_name=name,
-        declared_capacity=capacity,
+        declaration_version=maker.standing.declaration_version if maker.standing else DECLARATION_VERSION,
+        declared_by=maker.person,
+        declared_name=maker.name,
+        declared_capacity=maker.capacity,
+        standing_declaration=maker.standing,
         declared_at=now(),
         received_at=received_at,
         changed_fields=changes(previous.content, content) if previous else [],
     )
-    filing.state, filing.submitted_at = _after(rule), received_at
-    filing.save(update_fields=["state", "submitted_at"])
-    _link_evidence(filing, content, by=by, at=received_at)
-    _follow(filing, content)
-    version = filing.latest
-    record(
-        by,
-        f"{filing.kind}.submitted",
-        filing,
-        audience=[filing.organisation_id],
-        at=received_at,
-        version=version.number,
-        sha256=version.sha256,
-    )
+
+
+def _tell_of_receipt(versions: Sequence[FilingVersion], received_at: datetime) -> None:
+    first = versions[0]
+    filing, said = first.filing, {"kind": first.filing.get_kind_display().lower()}
+    if len(versions) > 1:
+        tell(
+            "filings_received",
+            filing,
+            organisations=[filing.organisation_id],
+            url=reverse(f"{filing.kind}s"),
+            count=len(versions),
+            first=filing.reference,
+            last=versions[-1].filing.reference,
+            received_at=received_at.isoformat(),
+            **said,
+        )
+        return
     tell(
         "filing_receipt",
         filing,
         organisations=[filing.organisation_id],
         url=reverse("filing_receipt", args=[filing.reference]),
-        kind=filing.get_kind_display().lower(),
         reference=filing.reference,
-        sha256=version.sha256,
+        sha256=first.sha256,
         received_at=received_at.isoformat(),
+        **said,
     )
-    return filing
+
+
+# --- Filing for machines: many at once, the single is a list of one ------------------------------------------------------
+NO_STANDING = "There is no standing declaration in force under this reference"
+AT_MOST = 1000
+
+
+@dataclass(frozen=True)
+class Item:
+    """One filing as a program sends it. What could not even be read is said by path: `wrong` of the content
+    (`disclosures.shape`), `outside` of what stands around it.
+    """
+
+    content: dict[str, Any]
+    standing_declaration: str = ""
+    wrong: dict[str, str] = field(default_factory=dict)
+    outside: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What became of an item: created, replayed (its reference was used before: `filing` is the first's), or refused.
+
+    `errors` are by path; `missing` is what a draft would still need.
+    """
+
+    state: str
+    filing: Filing | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    # Of a second item under the same reference in one request.
+    first: Outcome | None = None
+
+
+@action
+def file(kind: str, items: Sequence[Item], *, by: User, received_at: datetime, dry_run: bool = False) -> list[Outcome]:
+    """File what programs send, an outcome for each in its order; what is wrong with one does not stop the others.
+
+    Under a standing declaration an item is declared and handed in, and must be complete; without one it is a draft.
+    `dry_run` gives the same outcomes and changes nothing. Raises Invalid for more than a thousand.
+    """
+    check(by, RULES[kind]["start"])
+    if len(items) > AT_MOST:
+        raise Invalid({"": [f"Send at most {AT_MOST} at a time"]})
+    # Two requests of one organisation come one after the other: the second finds the first's references.
+    organisation = Organisation.objects.select_for_update(no_key=True).get(pk=by.organisation_id)
+    known = _Known.of(kind, organisation, items, by)
+    outcomes = [_judge(kind, item, known) for item in items]
+    if not dry_run:
+        _create(kind, list(zip(items, outcomes, strict=True)), known, by=by, received_at=received_at)
+    return outcomes
+
+
+@dataclass
+class _Known:
+    """What the outcomes depend on, read once for all items."""
+
+    taken: dict[str, Filing]
+    standing: dict[str, StandingDeclaration]
+    own_evidence: set[str]
+    unverified: str | None
+    today: date
+    # The first outcome under each reference within this very request.
+    first: dict[str, Outcome] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, kind: str, organisation: Organisation, items: Sequence[Item], by: User) -> _Known:
+        references = {r for item in items if isinstance(r := item.content.get("filer_reference"), str)}
+        named = {r for item in items for r in _named_evidence(kind, item.content)}
+        taken = Filing.objects.filter(organisation=organisation, filer_reference__in=references)
+        own = EvidenceItem.objects.filter(organisation=organisation, reference__in=named)
+        return cls(
+            taken={str(f.filer_reference): f for f in taken},
+            standing=_standing(organisation.pk, {i.standing_declaration for i in items}),
+            own_evidence=set(own.values_list("reference", flat=True)),
+            unverified=not_yet_verified(by, None),
+            today=local_date(now()),
+        )
+
+
+def _standing(organisation_id: int, references: Collection[str]) -> dict[str, StandingDeclaration]:
+    found = StandingDeclaration.objects.live().filter(organisation_id=organisation_id, reference__in=references)
+    return {s.reference: s for s in found.select_related("made_by")}
+
+
+def _judge(kind: str, item: Item, known: _Known) -> Outcome:
+    schema, content = SCHEMAS[kind], asked(SCHEMAS[kind], item.content)
+    reference = item.content.get("filer_reference")
+    if isinstance(reference, str) and reference in known.taken:
+        return Outcome("replayed", known.taken[reference])
+    if isinstance(reference, str) and reference in known.first:
+        return Outcome("replayed", first=known.first[reference])
+    errors = {f"content/{path}" if path else "content": message for path, message in item.wrong.items()} | item.outside
+    if isinstance(reference, str) and not _FILER_REFERENCE.fullmatch(reference):
+        errors["content/filer_reference"] = WRONG_REFERENCE
+    for name in EVIDENCE_FIELDS[kind]:
+        if not known.own_evidence.issuperset(content.get(name) or []):
+            errors[f"content/{name}"] = STRANGE_EVIDENCE
+    missing = {
+        f"content/{path_of(schema, control)}": message
+        for section in schema.sections
+        for control, message in problems(section, content, today=known.today).items()
+    }
+    missing = {path: message for path, message in missing.items() if path not in errors}
+    if item.standing_declaration:
+        errors |= missing
+        missing = {}
+        if item.standing_declaration not in known.standing:
+            errors["standing_declaration"] = NO_STANDING
+        elif known.unverified:
+            errors["standing_declaration"] = known.unverified
+    outcome = Outcome("refused" if errors else "created", errors=errors, missing=missing)
+    if isinstance(reference, str) and not errors:
+        known.first[reference] = outcome
+    return outcome
+
+
+def _create(kind: str, judged: list[tuple[Item, Outcome]], known: _Known, *, by: User, received_at: datetime) -> None:
+    """Write what was judged fit, and give every outcome its filing."""
+    fresh = [(item, outcome) for item, outcome in judged if outcome.state == "created"]
+    contents = [asked(SCHEMAS[kind], item.content) for item, _ in fresh]
+    by_standing: dict[str, list[tuple[Filing, dict[str, Any]]]] = {}
+    for (item, outcome), filing, content in zip(fresh, _begin(kind, contents, by=by), contents, strict=True):
+        outcome.filing = filing
+        if item.standing_declaration:
+            by_standing.setdefault(item.standing_declaration, []).append((filing, content))
+    for reference, handed in by_standing.items():
+        _declare(handed, Maker.of(known.standing[reference]), by=by, received_at=received_at)
+    for _, outcome in judged:
+        if outcome.first is not None:
+            outcome.filing = outcome.first.filing
+
+
+@action
+def declare_standing(*, by: User, name: str, capacity: str, expires_on: date) -> StandingDeclaration:
+    """Answer, until the end of a day within a year, for what the organisation's programs file."""
+    check(by, STANDING_RULES["declare"])
+    today = local_date(now())
+    if not today < expires_on <= today + timedelta(days=366):
+        raise Invalid({"expires_on": ["Choose a day after today, and within a year"]})
+    standing = StandingDeclaration.objects.create(
+        reference=next_reference("S"),
+        organisation_id=by.organisation_id,
+        declaration_version=DECLARATION_VERSION,
+        made_by=by,
+        name=name,
+        capacity=capacity,
+        made_at=now(),
+        expires_at=datetime.combine(expires_on + timedelta(days=1), time(0), LOCAL_ZONE).astimezone(UTC),
+    )
+    record(by, "standing.declared", standing, audience=[by.organisation_id], until=standing.expires_at.isoformat())
+    return standing
+
+
+@action
+def revoke_standing(standing_id: int, *, by: User) -> StandingDeclaration:
+    """Answer no longer for what programs file from now on; what was filed under it stands."""
+    standing = StandingDeclaration.objects.select_for_update().get(pk=standing_id)
+    check(by, STANDING_RULES["revoke"], standing)
+    standing.revoked_at, standing.revoked_by = now(), by
+    standing.save(update_fields=["revoked_at", "revoked_by"])
+    record(by, "standing.revoked", standing, audience=[standing.organisation_id])
+    return standing
 
 
 def digest(content: dict[str, Any]) -> str:
@@ -224,13 +518,19 @@ def digest(content: dict[str, Any]) -> str:
     ).hexdigest()
 
 
-def _link_evidence(filing: Filing, content: dict[str, Any], *, by: User, at: datetime) -> None:
-    fields = [f.name for s in SCHEMAS[filing.kind].sections for f in s.fields if f.kind == "evidence"]
-    references = [ref for name in fields for ref in content.get(name) or []]
-    items = list(EvidenceItem.objects.filter(organisation_id=filing.organisation_id, reference__in=references))
-    FilingEvidence.objects.bulk_create([FilingEvidence(filing=filing, item=i) for i in items], ignore_conflicts=True)
-    hand_in(items, by=by, at=at)
-    wall_off(items, [barrier.user for barrier in filing.barriers.select_related("user")])
+def _link_evidence(handed: Sequence[tuple[Filing, dict[str, Any]]], *, by: User, at: datetime) -> None:
+    named = [(filing, _named_evidence(filing.kind, content)) for filing, content in handed]
+    wanted = {reference for _, references in named for reference in references}
+    if not wanted:
+        return
+    own = EvidenceItem.objects.filter(organisation_id=handed[0][0].organisation_id, reference__in=wanted).order_by("pk")
+    items = {item.reference: item for item in own}
+    links = [(filing, items[ref]) for filing, references in named for ref in references if ref in items]
+    FilingEvidence.objects.bulk_create([FilingEvidence(filing=f, item=i) for f, i in links], ignore_conflicts=True)
+    hand_in(items.values(), by=by, at=at)
+    for filing, _ in handed:
+        if filing.amends_id is not None:
+            wall_off(items.values(), [barrier.user for barrier in filing.barriers.select_related("user")])
 
 
 def bar(filing: Filing, user: User) -> None:
@@ -243,6 +543,19 @@ def bar(filing: Filing, user: User) -> None:
     wall_off(EvidenceItem.objects.filter(filing_links__filing__in=lineage).distinct(), [user])
 
 
+def _promise(versions: Sequence[FilingVersion]) -> None:
+    """A dated follow-up for every fact that filings which are new leave unknown; see `_follow` for the others."""
+    new = [v for v in versions if v.number == 1 and v.filing.amends_id is None]
+    FollowUp.objects.bulk_create(
+        FollowUp(filing=v.filing, field=name, due_on=due_on)
+        for v in new
+        for name, due_on in follow_ups(SCHEMAS[v.filing.kind], v.content)
+    )
+    for version in versions:
+        if version not in new:
+            _follow(version.filing, version.content)
+
+
 def _follow(filing: Filing, content: dict[str, Any]) -> None:
     """Open a dated follow-up for every fact not yet known, and close those that are known by now.
 
@@ -251,18 +564,19 @@ def _follow(filing: Filing, content: dict[str, Any]) -> None:
     open_now = dict(follow_ups(SCHEMAS[filing.kind], content))
     promised = FollowUp.objects.filter(filing__in=filing.lineage(), done_at__isnull=True)
     promised.exclude(filing=filing, field__in=open_now).update(done_at=now())
-    for field, due_on in open_now.items():
-        FollowUp.objects.update_or_create(filing=filing, field=field, done_at=None, defaults={"due_on": due_on})
+    for name, due_on in open_now.items():
+        FollowUp.objects.update_or_create(filing=filing, field=name, done_at=None, defaults={"due_on": due_on})
 
 
 @action
-def discard(filing_id: int, *, by: User) -> None:
-    """Delete a draft that was never declared."""
+def discard(filing_id: int, *, by: User) -> Filing:
+    """Delete a draft that was never declared; answers what it was, without its key."""
     filing = Filing.objects.select_for_update().get(pk=filing_id)
     check(by, RULES[filing.kind]["discard"], filing)
     record(by, f"{filing.kind}.discarded", filing, audience=[filing.organisation_id], private=True)
     filing.sections.all().delete()
     filing.delete()
+    return filing
 
 
 @action
@@ -293,16 +607,10 @@ def amend(filing_id: int, *, by: User) -> Filing:
     if going is not None:
         back = reverse("filing", args=[going.reference])
         raise Conflict(f"There is already an amendment under way: {going.reference}.", back=back)
-    amendment = _begin(filing.kind, by=by, amends=original)
+    amendment = _begin(filing.kind, [filing.latest.content], by=by, amends=original)[0]
     FilingBarrier.objects.bulk_create(
         FilingBarrier(filing=amendment, user_id=pk) for pk in original.barriers.values_list("user_id", flat=True)
     )
-    content, today = filing.latest.content, local_date(now())
-    for row in amendment.sections.all():
-        section = SCHEMAS[filing.kind].section(row.key)
-        row.content = {f.name: content[f.name] for f in section.fields if f.name in content}
-        row.complete = not problems(section, content, today=today)
-        row.save(update_fields=["content", "complete"])
     return amendment
 
 

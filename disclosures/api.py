@@ -1,23 +1,40 @@
-"""Disclosures and allegations for machines: read, without what their filers claim confidential."""
+"""Disclosures and allegations for machines: filed one or a thousand at a time, and followed for ever.
+
+Read without what their filers claim confidential.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
 
+from accounts.api.endpoints import One, Retries, Verb, described
 from accounts.permissions import allowed
+from disclosures import actions as act
 from disclosures.catalogue import SCHEMAS
+from disclosures.examples import EXAMPLES
 from disclosures.models import Filing, FilingVersion
 from disclosures.rules import RULES
+from disclosures.shape import json_schema, read
+from ledger.time import now
+from web.api import Input, NewlineJSON, PointedSerializer, Problem, Text, Unreadable, pointed
 
 
+# --- Reading ------------------------------------------------------------------------------------------------------------
 class FilingSerializer(serializers.ModelSerializer[Filing]):
-    """A filing as it stands in a list."""
+    """A filing as it stands. When it was received, when it was accepted and what state it is in are three things."""
 
     organisation = serializers.CharField(source="organisation.name", read_only=True)
     amends: Any = serializers.SlugRelatedField(slug_field="reference", read_only=True)
+    received_at = serializers.DateTimeField(source="submitted_at", read_only=True, allow_null=True)
+    accepted_at = serializers.SerializerMethodField()
     allowed_actions = serializers.SerializerMethodField()
 
     class Meta:
@@ -29,15 +46,25 @@ class FilingSerializer(serializers.ModelSerializer[Filing]):
             "state",
             "amends",
             "created_at",
-            "submitted_at",
+            "received_at",
+            "accepted_at",
             "decided_at",
             "allowed_actions",
         )
         read_only_fields = fields
 
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_accepted_at(self, filing: Filing) -> Any:
+        taken = [r.at for r in filing.reviews.all() if r.outcome in {"accepted", "admitted"}]
+        return serializers.DateTimeField().to_representation(max(taken)) if taken else None
+
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, filing: Filing) -> list[str]:
-        return [verb.rstrip("_") for verb in allowed(self.context["request"].user, RULES[filing.kind], filing)]
+        verbs = allowed(self.context["request"].user, RULES[filing.kind], filing)
+        return [_NAMES.get(verb, verb.rstrip("_")) for verb in verbs]
+
+
+_NAMES = {"save_section": "save", "want_more": "want-more"}
 
 
 class DeclaredFilingSerializer(FilingSerializer):
@@ -52,70 +79,382 @@ class DeclaredFilingSerializer(FilingSerializer):
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_version(self, filing: Filing) -> dict[str, Any] | None:
         seen = FilingVersion.objects.visible_to(self.context["request"].user)
-        version = seen.filter(filing=filing).order_by("-number").first()
+        version = seen.filter(filing=filing).select_related("standing_declaration").order_by("-number").first()
         if version is None:
             return None
         schema = SCHEMAS[filing.kind]
         open_fields = {f.name for s in schema.sections for f in s.fields if not f.confidential}
         return {
             "number": version.number,
-            "received_at": version.received_at,
+            "received_at": serializers.DateTimeField().to_representation(version.received_at),
             "sha256": version.sha256,
             "schema_version": version.schema_version,
+            "standing_declaration": version.standing_declaration.reference if version.standing_declaration else None,
             "content": {name: answer for name, answer in version.content.items() if name in open_fields},
         }
 
 
-class _Seen:
-    """Filings of one kind that the reader may see."""
+def _seen(request: Request, kind: str) -> Any:
+    seen = Filing.objects.visible_to(request.user).filter(kind=kind)
+    return seen.select_related("organisation", "amends").prefetch_related("reviews")
 
-    kind: str
-    request: Any
+
+class _OneFiling(One):
+    kind: ClassVar[str]
+    serializer_class = DeclaredFilingSerializer
+    queryset = Filing.objects.none()
 
     def get_queryset(self) -> Any:
-        seen = Filing.objects.visible_to(self.request.user).filter(kind=self.kind)
-        return seen.select_related("organisation", "amends")
+        return _seen(self.request, self.kind)
 
 
-class _Filings(_Seen, generics.ListAPIView[Filing]):
+# --- Filing ----------------------------------------------------------------------------------------------------------
+class FilingInput(Input):
+    """A filing. Under a standing declaration it is declared and handed in; without one it becomes a draft."""
+
+    content = serializers.JSONField()
+    standing_declaration = Text(max_length=24, required=False)
+
+
+def _item(kind: str, sent: Any) -> act.Item:
+    """One filing as it was sent; what is wrong with it goes along."""
+    if isinstance(sent, Unreadable) or not isinstance(sent, dict):
+        return act.Item({}, wrong={"": "This must be an object with `content`."})
+    content, wrong = read(SCHEMAS[kind], sent.get("content"))
+    standing = sent.get("standing_declaration", "")
+    outside = {name: "This is not asked here." for name in sent if name not in {"content", "standing_declaration"}}
+    if not isinstance(standing, str):
+        standing, outside = "", {**outside, "standing_declaration": "This must be a text."}
+    return act.Item(content, standing, wrong, outside)
+
+
+class MissingSerializer(serializers.Serializer[Any]):
+    missing = PointedSerializer(many=True, help_text="What a draft still needs before it can be declared")
+    outcome = serializers.ChoiceField(choices=["created", "replayed"])
+    ruleset = serializers.CharField(help_text="The version of the questions by which it was judged")
+
+
+class FiledSerializer(MissingSerializer):
+    """What became of it, with the filing (which a dry run does not have)."""
+
+    reference = serializers.CharField(required=False)
+    state = serializers.CharField(required=False)
+    filer_reference = serializers.CharField(required=False, allow_null=True)
+
+
+class ResultSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    outcome = serializers.ChoiceField(choices=["created", "replayed", "refused"])
+    reference = serializers.CharField(allow_null=True)
+    filer_reference = serializers.CharField(allow_null=True)
+    state = serializers.CharField(allow_null=True)
+    errors: Any = PointedSerializer(many=True)
+    missing = PointedSerializer(many=True)
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    ruleset = serializers.CharField()
+    results = ResultSerializer(many=True)
+
+
+DRY_RUN = OpenApiParameter(
+    "dry_run", bool, description="`true`: say what would become of it, and change nothing.", required=False
+)
+
+
+def _dry(request: Request) -> bool:
+    given = request.query_params.get("dry_run", "false")
+    if given not in {"true", "false"}:
+        raise Problem(400, "dry_run is true or false.")
+    return given == "true"
+
+
+class _File(Verb):
+    """POST of one filing; see `_Filings`."""
+
+    kind: ClassVar[str]
+    status = 201
+
+    def file(self, request: Request) -> HttpResponse:
+        retries = Retries(request)
+        if (given := retries.answered()) is not None:
+            return given
+        dry_run = _dry(request)
+        if not isinstance(request.data, dict):
+            raise Problem(400, errors={"": "This must be an object with `content`."})
+        item = _item(self.kind, request.data)
+        return self.run(
+            retries,
+            None,
+            {},
+            None,
+            lambda: act.file(self.kind, [item], by=self.request.user, received_at=now(), dry_run=dry_run),
+        )
+
+    def show(self, result: Any) -> Any:
+        outcome: act.Outcome = result[0]
+        ruleset = SCHEMAS[self.kind].version
+        if outcome.state == "refused":
+            raise Problem(400, "Nothing was filed.", errors=outcome.errors, ruleset=ruleset)
+        said = {"outcome": outcome.state, "ruleset": ruleset, "missing": pointed(outcome.missing)}
+        if outcome.filing is None:
+            return said
+        shown = _seen(self.request, self.kind).get(pk=outcome.filing.pk)
+        return {**DeclaredFilingSerializer(shown, context={"request": self.request}).data, **said}
+
+    def headers_of(self, shown: Any) -> dict[str, str]:
+        if "reference" not in shown:
+            return {}
+        return {"Location": f"/api/v1/{self.kind}s/{shown['reference']}/"}
+
+    def status_of(self, result: Any) -> int:
+        outcome: act.Outcome = result[0]
+        return 201 if outcome.state == "created" and outcome.filing is not None else 200
+
+
+class _Filings(generics.ListAPIView[Filing], _File):
     serializer_class = FilingSerializer
     queryset = Filing.objects.none()
     filterset_fields = ("state", "filer_reference")
 
+    def get_queryset(self) -> Any:
+        return _seen(self.request, self.kind)
 
-class _OneFiling(_Seen, generics.RetrieveAPIView[Filing]):
-    serializer_class = DeclaredFilingSerializer
-    queryset = Filing.objects.none()
-    lookup_field = "reference"
-
-
-@extend_schema_view(get=extend_schema(tags=["disclosures"], summary="Disclosures, newest first"))
-class Disclosures(_Filings):
-    """Your own disclosures, drafts included; for the ministry all that were submitted."""
-
-    kind = "disclosure"
-    scopes = {"GET": "disclosures:read"}
+    def post(self, request: Request, **where: Any) -> HttpResponse:
+        return self.file(request)
 
 
-@extend_schema_view(get=extend_schema(tags=["disclosures"], summary="One disclosure, without what is confidential"))
-class OneDisclosure(_OneFiling):
-    """The version that was declared last, with its hash; fields that are confidential are left out."""
+class _Bulk(Verb):
+    """POST of up to a thousand filings, with an outcome for each."""
 
-    kind = "disclosure"
-    scopes = {"GET": "disclosures:read"}
+    kind: ClassVar[str]
+    parser_classes = (JSONParser, NewlineJSON)
+
+    def post(self, request: Request, **where: Any) -> HttpResponse:
+        retries = Retries(request)
+        if (given := retries.answered()) is not None:
+            return given
+        dry_run, sent = _dry(request), request.data
+        if not isinstance(sent, list):
+            raise Problem(400, errors={"": "This must be a list of filings, or one filing a line (NDJSON)."})
+        if len(sent) > act.AT_MOST:
+            raise Problem(400, errors={"": f"Send at most {act.AT_MOST} at a time."})
+        items = [_item(self.kind, one) for one in sent]
+        return self.run(
+            retries,
+            None,
+            {},
+            None,
+            lambda: act.file(self.kind, items, by=self.request.user, received_at=now(), dry_run=dry_run),
+        )
+
+    def show(self, result: list[act.Outcome]) -> Any:
+        rows = []
+        for index, outcome in enumerate(result):
+            filing = outcome.filing
+            rows.append(
+                {
+                    "index": index,
+                    "outcome": outcome.state,
+                    "reference": filing.reference if filing else None,
+                    "filer_reference": filing.filer_reference if filing else None,
+                    "state": filing.state if filing else None,
+                    "errors": pointed(outcome.errors),
+                    "missing": pointed(outcome.missing),
+                }
+            )
+        return {"ruleset": SCHEMAS[self.kind].version, "results": rows}
+
+    def headers_of(self, shown: Any) -> dict[str, str]:
+        return {}
 
 
-@extend_schema_view(get=extend_schema(tags=["allegations"], summary="Allegations, newest first"))
-class Allegations(_Filings):
-    """Your own allegations, drafts included; for the ministry all that were received."""
-
-    kind = "allegation"
-    scopes = {"GET": "allegations:read"}
+# --- What is done to one filing -----------------------------------------------------------------------------------------
+class Nothing(Input):
+    """A verb that asks for nothing."""
 
 
-@extend_schema_view(get=extend_schema(tags=["allegations"], summary="One allegation, without what is confidential"))
-class OneAllegation(_OneFiling):
-    """The version that was declared last, with its hash; fields that are confidential are left out."""
+class SubmitInput(Input):
+    standing_declaration = Text(max_length=24, help_text="The declaration of a named person, made in the browser")
 
-    kind = "allegation"
-    scopes = {"GET": "allegations:read"}
+
+class SaveInput(Input):
+    content = serializers.JSONField()
+
+
+class ReasonInput(Input):
+    reason = Text(max_length=4000)
+
+
+class ReasonsInput(Input):
+    reasons = serializers.DictField(child=Text(max_length=4000), help_text="By the key of the section")
+
+
+class _Step(Verb):
+    """One verb on one filing."""
+
+    kind: ClassVar[str]
+    do: ClassVar[Callable[..., Filing]]
+
+    def find(self, **where: Any) -> Filing:
+        found: Filing = get_object_or_404(_seen(self.request, self.kind), **where)
+        return found
+
+    def act(self, found: Filing, **data: Any) -> Filing:
+        return type(self).do(found.pk, by=self.request.user, **data)
+
+    def show(self, result: Filing) -> Any:
+        if result.pk is None:
+            return {"reference": result.reference, "state": "discarded"}
+        shown = _seen(self.request, self.kind).get(pk=result.pk)
+        return DeclaredFilingSerializer(shown, context={"request": self.request}).data
+
+
+def _submit(pk: int, **data: Any) -> Filing:
+    return act.submit_standing(pk, received_at=now(), **data)
+
+
+def _save(kind: str) -> Callable[..., Filing]:
+    def save(pk: int, *, by: Any, content: Any) -> Filing:
+        kept, wrong = read(SCHEMAS[kind], content)
+        if wrong:
+            raise Problem(400, "Nothing was saved.", errors={f"content/{p}".rstrip("/"): m for p, m in wrong.items()})
+        return act.save_content(pk, by=by, content=kept)
+
+    return save
+
+
+def _checked_sections(kind: str, do: Callable[..., Filing]) -> Callable[..., Filing]:
+    keys = {s.key for s in SCHEMAS[kind].sections}
+
+    def run(pk: int, *, by: Any, reasons: dict[str, str]) -> Filing:
+        strange = {
+            f"reasons/{key}": f"There is no such section; there are {', '.join(sorted(keys))}."
+            for key in reasons
+            if key not in keys
+        }
+        if strange:
+            raise Problem(400, errors=strange)
+        return do(pk, by=by, reasons=reasons)
+
+    return run
+
+
+def _step(
+    kind: str, name: str, scope: str, body: type[Input], do: Callable[..., Filing], summary: str, example: Any
+) -> Any:
+    view = type(
+        f"{name}{kind.title()}",
+        (_Step,),
+        {
+            "kind": kind,
+            "input": body,
+            "do": staticmethod(do),
+            "scopes": {"POST": f"{kind}s:{scope}"},
+            "__doc__": do.__doc__,
+        },
+    )
+    more: dict[str, Any] = {}
+    if body is SaveInput:
+        more["request"] = _described_body(kind, standing=False)
+    return described(view, tag=f"{kind}s", summary=summary, answer=DeclaredFilingSerializer, example=example, **more)
+
+
+def _described_body(kind: str, *, standing: bool = True) -> dict[str, Any]:
+    properties: dict[str, Any] = {"content": json_schema(SCHEMAS[kind])}
+    if standing:
+        properties["standing_declaration"] = {"type": "string", "maxLength": 24}
+    one = {"type": "object", "additionalProperties": False, "required": ["content"], "properties": properties}
+    return {"application/json": one}
+
+
+def _listed_body(kind: str) -> dict[str, Any]:
+    one = _described_body(kind)["application/json"]
+    return {
+        "application/json": {"type": "array", "maxItems": act.AT_MOST, "items": one},
+        "application/x-ndjson": {"type": "string", "description": "One filing a line"},
+    }
+
+
+def _views(kind: str) -> dict[str, Any]:
+    tag, example = f"{kind}s", {"content": EXAMPLES[kind]}
+    read_scope, write_scope = {"GET": f"{tag}:read"}, {"POST": f"{tag}:write"}
+    listed = type(f"{kind.title()}s", (_Filings,), {"kind": kind, "scopes": {**read_scope, **write_scope}})
+    listed.__doc__ = f"Your own {tag}, drafts included; for the ministry all that were handed in."
+    one = type(f"One{kind.title()}", (_OneFiling,), {"kind": kind, "scopes": read_scope})
+    one.__doc__ = "The version that was declared last, with its hash; fields that are confidential are left out."
+    bulk = type(f"Bulk{kind.title()}", (_Bulk,), {"kind": kind, "scopes": write_scope})
+    bulk.__doc__ = "An outcome for each, in their order; what is wrong with one does not stop the others."
+    listed = described(
+        listed,
+        tag=tag,
+        summary=f"File one {kind}",
+        answer=FiledSerializer,
+        example=example,
+        creates=True,
+        request=_described_body(kind),
+        parameters=[DRY_RUN],
+    )
+    return {
+        "list": extend_schema_view(get=extend_schema(tags=[tag], summary=f"{kind.title()}s, newest first"))(listed),
+        "one": extend_schema_view(get=extend_schema(tags=[tag], summary=f"One {kind}"))(one),
+        "bulk": described(
+            bulk,
+            tag=tag,
+            summary=f"File up to a thousand {tag}",
+            answer=BulkSerializer,
+            example=[example],
+            creates=True,
+            request=_listed_body(kind),
+            parameters=[DRY_RUN],
+        ),
+        "save": _step(
+            kind, "Save", "write", SaveInput, _save(kind), "Keep a draft’s whole content", {"content": EXAMPLES[kind]}
+        ),
+        "submit": _step(
+            kind,
+            "Submit",
+            "write",
+            SubmitInput,
+            _submit,
+            "Hand a draft in under a standing declaration",
+            {"standing_declaration": "S-2026-000001"},
+        ),
+        "discard": _step(kind, "Discard", "write", Nothing, act.discard, "Delete a draft", {}),
+        "withdraw": _step(
+            kind, "Withdraw", "write", ReasonInput, act.withdraw, "Take it back", {"reason": "Filed in error."}
+        ),
+    }
+
+
+_REASONS = {"reasons": {"activity": "Say which models."}}
+_NOT_ENOUGH = {"reason": "It names no activity."}
+DISCLOSURE = {
+    **_views("disclosure"),
+    "amend": _step("disclosure", "Amend", "write", Nothing, act.amend, "Begin an amendment: a new draft", {}),
+    "accept": _step("disclosure", "Accept", "review", Nothing, act.accept, "Accept it", {}),
+    "return": _step(
+        "disclosure",
+        "Return",
+        "review",
+        ReasonsInput,
+        _checked_sections("disclosure", act.return_),
+        "Return it with reasons by section",
+        _REASONS,
+    ),
+}
+ALLEGATION = {
+    **_views("allegation"),
+    "acknowledge": _step("allegation", "Acknowledge", "review", Nothing, act.acknowledge, "Acknowledge it", {}),
+    "admit": _step("allegation", "Admit", "review", Nothing, act.admit, "Admit it", {}),
+    "want-more": _step(
+        "allegation",
+        "WantMore",
+        "review",
+        ReasonsInput,
+        _checked_sections("allegation", act.want_more),
+        "Ask for more, by section",
+        _REASONS,
+    ),
+    "reject": _step("allegation", "Reject", "review", ReasonInput, act.reject, "Reject it", _NOT_ENOUGH),
+}

@@ -14,13 +14,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 
-from disclosures.schema import ESTIMATED, EXACT, NOT_KNOWN, Content, Field, Schema, Section, When, is_blank
+from disclosures.schema import ESTIMATED, EXACT, MOST, NOT_KNOWN, Content, Field, Schema, Section, When, is_blank
 from web.fields import DayField
 from web.forms import Form
 
 PRECISIONS = ((EXACT, "Exact"), (ESTIMATED, "Estimated"), (NOT_KNOWN, "Not yet known"))
 YES_NO = (("yes", "Yes"), ("no", "No"))
-MOST = 10**18
 _EMPTY = "Leave this empty if it is not yet known"
 _BETWEEN_DIGITS = re.compile(r"[\s,\u2019']")
 
@@ -318,6 +317,18 @@ class DeclarationForm(Form):
         label="I make this declaration", error_messages={"required": "Tick the box if you make this declaration"}
     )
     seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+
+
+class StandingForm(Form):
+    """A declaration that stands for what programs file."""
+
+    name = PlainText(label="Your full name", max_length=200)
+    capacity = PlainText(label="Your position", max_length=200, help_text="For example, director or compliance officer")
+    expires_on = DayField(label="Last day", help_text="Within a year. You can revoke it at any time before")
+    agree = forms.BooleanField(
+        label="I make this declaration for every filing that our programs make under it",
+        error_messages={"required": "Tick the box if you make this declaration"},
+    )
 
 
 class StepForm(Form):

@@ -162,6 +162,48 @@ class FilingSection(models.Model):
         return f"{self.filing_id} {self.key}"
 
 
+class StandingDeclarationQuerySet(models.QuerySet["StandingDeclaration"]):
+    def visible_to(self, user: Any) -> Self:
+        """The own organisation's."""
+        if user is None or not user.is_authenticated or not user.is_active or not user.is_company:
+            return self.none()
+        return self.filter(organisation_id=user.organisation_id)
+
+    def live(self) -> Self:
+        """Neither revoked nor expired, and whoever made it still has an account."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=now(), made_by__is_active=True)
+
+
+class StandingDeclaration(models.Model):
+    """A named person answers, until a day, for what the organisation's programs file. Only `revoked_at` changes."""
+
+    reference = models.CharField(max_length=24, unique=True)
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="standing_declarations")
+    declaration_version = models.CharField(max_length=40)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=200)
+    capacity = models.CharField(max_length=200)
+    made_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = StandingDeclarationQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "-id"], name="standing_of_organisation")]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def state(self) -> str:
+        return "revoked" if self.revoked_at else "live" if self.expires_at > now() else "expired"
+
+    def get_state_display(self) -> str:
+        return {"live": "In force", "expired": "Expired", "revoked": "Revoked"}[self.state]
+
+
 class FilingVersionQuerySet(models.QuerySet["FilingVersion"]):
     def visible_to(self, user: Any) -> Self:
         """Every version of a filing that is seen in its own right; of a granted one, only the version granted."""
@@ -189,6 +231,9 @@ class FilingVersion(models.Model):
     declared_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     declared_name = models.CharField(max_length=200)
     declared_capacity = models.CharField(max_length=200)
+    standing_declaration = models.ForeignKey(
+        StandingDeclaration, null=True, on_delete=models.PROTECT, related_name="versions"
+    )
     declared_at = models.DateTimeField()
     received_at = models.DateTimeField()
     changed_fields = models.JSONField(default=list)

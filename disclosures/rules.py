@@ -34,6 +34,24 @@ _DRAFTING = {
     "start": Rule("Start", COMPANY, to_state="draft"),
 }
 
+
+def a_machine(by: Any, standing: Any) -> str | None:
+    if by.is_service:
+        return "A declaration is made by a person, in the browser."
+    return None
+
+
+STANDING_RULES = {
+    "declare": Rule("Make a standing declaration", COMPANY, unless=(a_machine, not_yet_verified)),
+    "revoke": Rule(
+        "Revoke",
+        COMPANY,
+        from_states=_states("live"),
+        to_state="revoked",
+        unless=(a_machine, not_the_filer),
+    ),
+}
+
 DISCLOSURE_RULES = {
     **_DRAFTING,
     "save_section": Rule("Save", COMPANY, from_states=_states("draft", "returned"), unless=(not_the_filer,)),

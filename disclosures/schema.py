@@ -15,6 +15,8 @@ from datetime import date
 from typing import Any
 
 EXACT, ESTIMATED, NOT_KNOWN = "exact", "estimated", "not_known"
+# The largest number that an answer may be.
+MOST = 10**18
 
 Content = Mapping[str, Any]
 Condition = Callable[[Content], bool]

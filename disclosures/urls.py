@@ -1,9 +1,11 @@
 """Addresses of disclosures, allegations and receipts."""
 
+from typing import Any
+
 from django.urls import path, register_converter
 
 from disclosures import api
-from disclosures.views import filing, lists, receipts, review, sections
+from disclosures.views import filing, lists, receipts, review, sections, standing
 
 
 class FilingReference:
@@ -33,6 +35,26 @@ class VersionNumber:
 register_converter(FilingReference, "filing")
 register_converter(VersionNumber, "version")
 
+
+def _api(kind: str, views: dict[str, Any]) -> list[Any]:
+    """Addresses of one kind of filing in the API: the list, one, many at once, and each verb."""
+    root = f"api/v1/{kind}s/"
+    verbs = [name for name in views if name not in {"list", "one", "bulk"}]
+    return [
+        path(root, views["list"].as_view(), name=f"api_{kind}s"),
+        path(f"{root}bulk/", views["bulk"].as_view(), name=f"api_{kind}_bulk"),
+        path(f"{root}<filing:reference>/", views["one"].as_view(), name=f"api_{kind}"),
+        *(
+            path(
+                f"{root}<filing:reference>/{verb}/",
+                views[verb].as_view(),
+                name=f"api_{kind}_{verb.replace('-', '_')}",
+            )
+            for verb in verbs
+        ),
+    ]
+
+
 urlpatterns = [
     path("disclosures/", lists.disclosures, name="disclosures"),
     path("disclosures/new/", lists.disclosure_new, name="disclosure_new"),
@@ -54,9 +76,10 @@ urlpatterns = [
     path("filings/<filing:reference>/admit/", review.admit, name="filing_admit"),
     path("filings/<filing:reference>/want-more/", review.want_more, name="filing_want_more"),
     path("filings/<filing:reference>/reject/", review.reject, name="filing_reject"),
-    path("api/v1/disclosures/", api.Disclosures.as_view(), name="api_disclosures"),
-    path("api/v1/disclosures/<filing:reference>/", api.OneDisclosure.as_view(), name="api_disclosure"),
-    path("api/v1/allegations/", api.Allegations.as_view(), name="api_allegations"),
-    path("api/v1/allegations/<filing:reference>/", api.OneAllegation.as_view(), name="api_allegation"),
+    path("standing-declarations/", standing.standing, name="standing"),
+    path("standing-declarations/new/", standing.standing_new, name="standing_new"),
+    path("standing-declarations/<int:pk>/revoke/", standing.standing_revoke, name="standing_revoke"),
     path("receipts/", receipts.verify_receipt, name="verify_receipt"),
+    *_api("disclosure", api.DISCLOSURE),
+    *_api("allegation", api.ALLEGATION),
 ]

@@ -11,6 +11,7 @@ SEQUENCES = {
     "N": "reference_notice",
     "R": "reference_referral",
     "E": "reference_evidence",
+    "S": "reference_standing",
 }
 
 
@@ -23,5 +24,5 @@ def next_references(prefix: str, count: int) -> list[str]:
 
 
 def next_reference(prefix: str) -> str:
-    """One new reference of the kind that `prefix` (D, A, C, N, R, E) names."""
+    """One new reference of the kind that `prefix` (D, A, C, N, R, E, S) names."""
     return next_references(prefix, 1)[0]

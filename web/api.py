@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponseBase
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
 from rest_framework.views import set_rollback
 
 from web import problems
 
 
 # --- Errors ------------------------------------------------------------------------------------------------------------
+class Problem(exceptions.APIException):
+    """A refusal that HTTP has a number for: a precondition, a header, a limit."""
+
+    def __init__(self, status: int, detail: str = "", *, errors: dict[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status_code, self.extra = status, extra
+        if errors:
+            self.extra["errors"] = pointed(errors)
+
+
+class PointedSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField(help_text="JSON pointer (RFC 6901) into what was sent")
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Problem details (RFC 9457)."""
+
+    type = serializers.URLField(help_text="What kind of problem it is; the address is a page about it")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors: Any = PointedSerializer(many=True, required=False)
+    request_id = serializers.CharField(required=False)
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:
     """DRF's own exceptions as problem details. What actions raise goes on to `web.middleware.problems`."""
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied(str(error) or None)
+    elif isinstance(error, RequestDataTooBig):
+        error = Problem(413, f"A request can be {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2} MB at most.")
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
@@ -29,12 +63,17 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
         response = problems.problem(400, errors=list(_pointed(error.detail, "#")))
     else:
         said = "" if isinstance(error, exceptions.NotFound) else str(error.detail)
-        response = problems.problem(error.status_code, detail=said)
+        response = problems.problem(error.status_code, detail=said, **getattr(error, "extra", {}))
     if header := getattr(error, "auth_header", None):
         response.headers["WWW-Authenticate"] = header
     if wait := getattr(error, "wait", None):
         response.headers["Retry-After"] = str(int(wait) + 1)
     return response
+
+
+def pointed(errors: dict[str, str], *, under: str = "#") -> list[dict[str, str]]:
+    """Messages by path ("content/volume/how") with the JSON pointer of each."""
+    return [{"pointer": f"{under}/{path}" if path else under, "detail": message} for path, message in errors.items()]
 
 
 def _pointed(detail: Any, at: str) -> Iterator[dict[str, str]]:
@@ -60,6 +99,32 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class NewlineJSON(BaseParser):
+    """One JSON value a line (NDJSON). A line that is none becomes an `Unreadable`: the others are not lost with it."""
+
+    media_type = "application/x-ndjson"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        """All values, in the order of their lines."""
+        lines = [line for line in stream.read().split(b"\n") if line.strip()]
+        return [_value(line) for line in lines]
+
+
+class Unreadable(dict[str, Any]):
+    """A line that is no JSON."""
+
+
+def _value(line: bytes) -> Any:
+    try:
+        return json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return Unreadable()
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON.")
+
+
 class Day(serializers.DateField):
     """A day as `2026-11-24`."""
 
@@ -78,6 +143,22 @@ class Input(serializers.Serializer[Any]):
             if unknown:
                 raise serializers.ValidationError(unknown)
         return super().to_internal_value(data)
+
+
+# --- Reading one thing ---------------------------------------------------------------------------------------------------
+def entity_tag(shown: Any) -> str:
+    """The strong entity tag (RFC 9110 8.8.3) of what a GET shows; what one may do to it is no part of what it is."""
+    body = {name: value for name, value in shown.items() if name != "allowed_actions"}
+    text = json.dumps(json.loads(JSONRenderer().render(body)), sort_keys=True)
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def tags_of(request: Request) -> set[str]:
+    """The tags of If-Match. Raises Problem 428 without any: nobody acts on what they have not read."""
+    given = request.headers.get("If-Match", "").strip()
+    if not given:
+        raise Problem(428, "Say with If-Match which version you have read: its ETag, or * for any.")
+    return {tag.strip() for tag in given.split(",")}
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------------

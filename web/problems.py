@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
@@ -16,6 +17,24 @@ _DETAILS = {
     405: "This address does not answer that method.",
     409: "This can no longer be done.",
     500: "Something went wrong here. What you did may not have been saved; it has been reported.",
+}
+
+# The last part of a problem's type, by its status: stable, whatever the words become.
+KINDS = {
+    400: "invalid",
+    401: "not-signed-in",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    409: "conflict",
+    412: "changed-meanwhile",
+    413: "too-large",
+    415: "unsupported-media-type",
+    422: "key-used-otherwise",
+    428: "version-needed",
+    429: "too-many-requests",
+    500: "server-error",
 }
 
 
@@ -51,11 +70,11 @@ def wants_json(request: HttpRequest) -> bool:
 def problem(status: int, *, detail: str = "", **extra: Any) -> JsonResponse:
     """A problem details response (RFC 9457). `extra` members are added when they hold something.
 
-    Its type is `about:blank`: what there is to know is in the status, the detail and the pointers.
+    Its type is the address of a page that says what it means and what to do.
     """
     extra["request_id"] = str(structlog.contextvars.get_contextvars().get("request_id", ""))
     body = {
-        "type": "about:blank",
+        "type": f"{settings.SITE_URL}/problems/{KINDS.get(status, 'other')}/",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail or _DETAILS.get(status, ""),

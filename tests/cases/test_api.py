@@ -43,7 +43,8 @@ def program(w: World, who: Any, *scopes: str) -> Browser:
 
 
 def post(client: Browser, verb: str, referral: Referral, body: dict[str, Any] | list[Any]) -> Any:
-    return client.post(reverse(f"api_referral_{verb}", args=[referral.reference]), body, "application/json")
+    url = reverse(f"api_referral_{verb}", args=[referral.reference])
+    return client.post(url, body, "application/json", headers={"if-match": "*"})
 
 
 def test_referral_is_read_acknowledged_and_accepted(w: World, referral: Referral) -> None:
@@ -95,9 +96,12 @@ def test_bad_input_is_told_by_pointer_and_changes_nothing(
 
 def test_body_that_is_no_json_is_refused(w: World, referral: Referral) -> None:
     system, url = program(w, w.officer, "referrals:write"), reverse("api_referral_accept", args=[referral.reference])
-    assert system.post(url, b"{", "application/json").status_code == 400
-    assert system.post(url, b"\xff", "application/json").status_code == 400
-    assert system.post(url, {"reference": "x"}).status_code == 415
+    for body, kind, status in (
+        (b"{", "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b"reference=x", "application/x-www-form-urlencoded", 415),
+    ):
+        assert system.post(url, body, kind, headers={"if-match": "*"}).status_code == status
 
 
 def test_return_and_decline(w: World, referral: Referral) -> None:

@@ -1,0 +1,230 @@
+"""What the endpoints share: a GET has an entity tag; a POST has preconditions and retries that are safe.
+
+A verb parses, finds, and calls the action that the page calls. The precondition (If-Match) and the answer that is kept
+for a retry (Idempotency-Key) belong to the action's own transaction: see `ledger.actions.within`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.db import OperationalError, connection
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import generics
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import KeptAnswer
+from ledger.actions import within
+from ledger.time import now
+from web.api import Input, Problem, ProblemSerializer, entity_tag, tags_of
+from web.problems import Conflict
+
+PATIENCE = "5s"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="The ETag of what you read, so that nothing is done to what has changed since. `*` does it in any case.",
+    examples=[OpenApiExample("As it stands now", value="*")],
+)
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="A name of your own for this request. A second one with the same key gets the answer of the first, "
+    "for 30 days.",
+)
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429), ProblemSerializer)
+
+
+class One(generics.RetrieveAPIView[Any]):
+    """One thing, with its entity tag; a reader that has it already is told so (304)."""
+
+    lookup_field = "reference"
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().retrieve(request, *args, **kwargs)
+        tag = entity_tag(response.data)
+        known = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}
+        if tag in known:
+            response = Response(status=304)
+        response.headers["ETag"] = tag
+        return response
+
+
+class _Replay(Exception):
+    """The answer was there by the time the key was ours."""
+
+    def __init__(self, kept: KeptAnswer) -> None:
+        self.kept = kept
+
+
+class Retries:
+    """The Idempotency-Key of one request: what was answered to it before, and the keeping of what is answered now."""
+
+    def __init__(self, request: Request) -> None:
+        self.user: Any = request.user
+        self.key = request.headers.get("Idempotency-Key")
+        if self.key is not None and not _KEY.fullmatch(self.key):
+            raise Problem(400, "The Idempotency-Key must be 1 to 255 printable characters without spaces.")
+        if self.key is not None:
+            said = [str(request.method), request.get_full_path()]
+            self.fingerprint = hashlib.sha256("\n".join(said).encode() + b"\n" + _body(request)).hexdigest()
+
+    def answered(self) -> HttpResponse | None:
+        """The answer that was given to this key; None when there is none. Raises Problem 422 for another request."""
+        if self.key is None:
+            return None
+        kept = KeptAnswer.objects.filter(user=self.user, key=self.key).first()
+        return self.replay(kept) if kept is not None else None
+
+    def replay(self, kept: KeptAnswer) -> HttpResponse:
+        if kept.fingerprint != self.fingerprint:
+            raise Problem(422, "This Idempotency-Key was used for another request. Choose a new one.")
+        response = HttpResponse(kept.body, status=kept.status, content_type="application/json")
+        for name, value in kept.headers.items():
+            response.headers[name] = value
+        response.headers["Idempotency-Replayed"] = "true"
+        return response
+
+    def take(self) -> None:
+        """In the action's transaction, first: nobody else works under this key. Raises Conflict, or _Replay."""
+        if self.key is None:
+            return
+        number = int.from_bytes(hashlib.sha256(f"{self.user.pk}:{self.key}".encode()).digest()[:8], signed=True)
+        with connection.cursor() as cursor:
+            # The same request again, sent too early, waits a little for the first one's answer.
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+            try:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+            except OperationalError as error:
+                raise Conflict(
+                    "The first request with this Idempotency-Key is still being worked on. Try again."
+                ) from error
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        kept = KeptAnswer.objects.filter(user=self.user, key=self.key).first()
+        if kept is not None:
+            raise _Replay(kept)
+
+    def keep(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """In the action's transaction, last: the answer stands if and only if the change does."""
+        if self.key is not None:
+            KeptAnswer.objects.create(
+                user=self.user,
+                key=self.key,
+                fingerprint=self.fingerprint,
+                status=status,
+                body=body.decode(),
+                headers=headers,
+                at=now(),
+            )
+
+
+def _body(request: Request) -> bytes:
+    body: bytes = request._request.body
+    return body
+
+
+class Verb(APIView):
+    """One thing that can be done. A subclass says what it takes (`input`), finds, does and shows."""
+
+    scopes: dict[str, str]
+    input: type[Input]
+    status = 200
+    # The permission has seen to it that it is a client's service user.
+    request: Any
+
+    def find(self, **where: Any) -> Any:
+        """What the address names, for the reader to see; None for what is yet to be made. Raises Http404."""
+        return None
+
+    def lock(self, found: Any) -> None:
+        """Take the lock under which `found` changes: it is the first thing in the action's transaction."""
+        type(found).objects.select_for_update(of=["self"]).get(pk=found.pk)
+
+    def act(self, found: Any, **data: Any) -> Any:
+        """Call the action."""
+        raise NotImplementedError
+
+    def show(self, result: Any) -> Any:
+        """What is answered: as a GET of it shows it."""
+        raise NotImplementedError
+
+    def state(self, **where: Any) -> Any:
+        """What is there now, as a GET shows it: what an entity tag is the tag of."""
+        return self.show(self.find(**where))
+
+    def headers_of(self, shown: Any) -> dict[str, str]:
+        return {"ETag": entity_tag(shown)}
+
+    def post(self, request: Request, **where: Any) -> HttpResponse:
+        retries = Retries(request)
+        if (given := retries.answered()) is not None:
+            return given
+        found = self.find(**where)
+        wanted = tags_of(request) if found is not None else None
+        body = self.input(data=request.data)
+        body.is_valid(raise_exception=True)
+        return self.run(retries, found, where, wanted, lambda: self.act(found, **body.validated_data))
+
+    def run(
+        self, retries: Retries, found: Any, where: dict[str, Any], wanted: set[str] | None, do: Callable[[], Any]
+    ) -> HttpResponse:
+        """Call `do`, an action, under the precondition and with its answer kept."""
+        made: list[tuple[int, bytes, dict[str, str]]] = []
+
+        def before() -> None:
+            retries.take()
+            if wanted is not None:
+                self.lock(found)
+                if "*" not in wanted and entity_tag(self.state(**where)) not in wanted:
+                    raise Problem(412, "It has changed since you read it. Read it again, and decide again.")
+
+        def after(result: Any) -> None:
+            shown = self.show(result)
+            answer = (self.status_of(result), JSONRenderer().render(shown), self.headers_of(shown))
+            retries.keep(*answer)
+            made.append(answer)
+
+        try:
+            with within(before, after):
+                do()
+        except _Replay as replay:
+            return retries.replay(replay.kept)
+        status, content, headers = made[0]
+        response = HttpResponse(content, status=status, content_type="application/json")
+        for name, value in headers.items():
+            response.headers[name] = value
+        return response
+
+    def status_of(self, result: Any) -> int:
+        return self.status
+
+
+def described(
+    view: type[Verb], *, tag: str, summary: str, answer: Any, example: Any, creates: bool = False, **more: Any
+) -> Any:
+    """The view with what the schema says of it; `example` is a body that is accepted as it stands."""
+    body = more.pop("request", None) or view.input
+    success = {view.status: answer} if not creates else {201: answer, 200: answer}
+    schema = extend_schema(
+        tags=[tag],
+        summary=summary,
+        request=body,
+        responses={**success, **REFUSALS},
+        parameters=[KEY, *([] if creates else [IF_MATCH]), *more.pop("parameters", [])],
+        examples=[OpenApiExample(summary, value=example, request_only=True)],
+        **more,
+    )
+    return extend_schema_view(post=schema)(view)

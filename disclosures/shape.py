@@ -1,0 +1,212 @@
+"""Answers as a machine sends them: read strictly by the same descriptions from which the pages' forms are made.
+
+A number is not a text, an unknown name is refused, and nothing is guessed. What a whole filing lacks is not said here but
+by `disclosures.schema.problems`, for pages and machines alike. Errors are by the path of what they are about, its parts
+divided by slashes: "whose_activity", "volume_requests/how".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator, URLValidator
+
+from disclosures.schema import ESTIMATED, EXACT, MOST, NOT_KNOWN, Field, Schema, When, is_blank
+
+REASON_LENGTH = 1000
+_USED = {EXACT: ("value",), ESTIMATED: ("value", "how"), NOT_KNOWN: ("why", "known_by")}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_email, _url = EmailValidator(), URLValidator()
+
+
+class _Wrong(Exception):
+    """What was sent is not of the right kind; `at` is the part of the answer, "" for the answer itself."""
+
+    def __init__(self, message: str, at: str = "") -> None:
+        super().__init__(message)
+        self.message, self.at = message, at
+
+
+def read(schema: Schema, sent: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """The content that `sent` holds, in the shape of `disclosures.schema`, and what could not be read, by path."""
+    if not isinstance(sent, Mapping):
+        return {}, {"": "This must be an object with an answer for each field."}
+    fields = {f.name: f for s in schema.sections for f in s.fields}
+    content: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, answer in sent.items():
+        if name not in fields:
+            wrong[str(name)] = "This is not asked here."
+            continue
+        if is_blank(answer):
+            continue
+        try:
+            content[name] = (
+                _fact(fields[name], answer) if fields[name].fact else _KINDS[fields[name].kind](fields[name], answer)
+            )
+        except _Wrong as error:
+            wrong[f"{name}/{error.at}" if error.at else name] = error.message
+    return {name: answer for name, answer in content.items() if not is_blank(answer)}, wrong
+
+
+def path_of(schema: Schema, control: str) -> str:
+    """The path of a control as `problems` names it: a part of a fact stands below the fact."""
+    for field in (f for s in schema.sections for f in s.fields):
+        if control == field.name:
+            return control
+        part = control.removeprefix(f"{field.name}_")
+        if field.fact and part in {"precision", "how", "why", "known_by"}:
+            return f"{field.name}/{part}"
+    return control
+
+
+# --- One kind of answer each --------------------------------------------------------------------------------------------
+def _text(field: Field, answer: Any, *, most: int = 0) -> str:
+    if not isinstance(answer, str):
+        raise _Wrong("This must be a text.")
+    text = answer.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise _Wrong("This holds a character that cannot be kept.")
+    limit = most or field.max_length
+    if len(text) > limit:
+        raise _Wrong(f"This must be {limit} characters or less.")
+    return text
+
+
+def _checked(validate: Callable[[str], None], message: str) -> Callable[[Field, Any], str]:
+    def read_it(field: Field, answer: Any) -> str:
+        text = _text(field, answer)
+        try:
+            validate(text)
+        except ValidationError:
+            raise _Wrong(message) from None
+        return text
+
+    return read_it
+
+
+def _choice(field: Field, answer: Any) -> str:
+    if not isinstance(answer, str) or answer not in dict(field.choices):
+        raise _Wrong(f"This must be one of: {', '.join(value for value, _ in field.choices)}.")
+    return answer
+
+
+def _many(field: Field, answer: Any) -> list[str]:
+    if not isinstance(answer, list):
+        raise _Wrong("This must be a list.")
+    return list(dict.fromkeys(_choice(field, one) for one in answer))
+
+
+def _references(field: Field, answer: Any) -> list[str]:
+    if not isinstance(answer, list) or not all(isinstance(one, str) and len(one) <= 24 for one in answer):
+        raise _Wrong("This must be a list of references such as E-2026-000123.")
+    return list(dict.fromkeys(answer))
+
+
+def _yesno(field: Field, answer: Any) -> bool:
+    if not isinstance(answer, bool):
+        raise _Wrong("This must be true or false.")
+    return answer
+
+
+def _day(field: Field, answer: Any) -> str:
+    try:
+        if isinstance(answer, str) and _DAY.fullmatch(answer):
+            return date.fromisoformat(answer).isoformat()
+    except ValueError:
+        pass
+    raise _Wrong("This must be a day such as 2026-11-24.")
+
+
+def _whole(field: Field, answer: Any) -> int:
+    if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer <= MOST:
+        raise _Wrong(f"This must be a whole number from 0 to {MOST}.")
+    return answer
+
+
+_KINDS: dict[str, Callable[[Field, Any], Any]] = {
+    "text": _text,
+    "long": _text,
+    "email": _checked(_email, "This must be an e-mail address."),
+    "url": _checked(_url, "This must be a web address with its https://."),
+    "choice": _choice,
+    "many": _many,
+    "evidence": _references,
+    "yesno": _yesno,
+    "day": _day,
+    "whole": _whole,
+}
+
+
+def _fact(field: Field, answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, Mapping):
+        raise _Wrong('This must be an object: {"precision": "exact", "value": ...}.')
+    for name in answer:
+        if name not in {"precision", "value", "how", "why", "known_by"}:
+            raise _Wrong("This is not asked here.", str(name))
+    precision = answer.get("precision")
+    if not isinstance(precision, str) or precision not in _USED:
+        raise _Wrong(f"This must be one of: {', '.join(_USED)}.", "precision")
+    fact: dict[str, Any] = {"precision": precision}
+    for part in _USED[precision]:
+        given = answer.get(part)
+        if is_blank(given):
+            continue
+        try:
+            if part == "value":
+                fact[part] = _KINDS[field.kind](field, given)
+            elif part == "known_by":
+                fact[part] = _day(field, given)
+            else:
+                fact[part] = _text(field, given, most=REASON_LENGTH)
+        except _Wrong as error:
+            raise _Wrong(error.message, part) from None
+    return fact
+
+
+# --- The same, as a JSON Schema -----------------------------------------------------------------------------------------
+def json_schema(schema: Schema) -> dict[str, Any]:
+    """What `read` takes, as JSON Schema. Nothing is required in it: a draft may lack anything."""
+    properties = {f.name: _described(f) for s in schema.sections for f in s.fields}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _described(field: Field) -> dict[str, Any]:
+    value = _described_value(field)
+    if field.fact:
+        reason = {"type": "string", "maxLength": REASON_LENGTH}
+        value = {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["precision"],
+            "properties": {
+                "precision": {"type": "string", "enum": list(_USED)},
+                "value": value,
+                "how": reason,
+                "why": reason,
+                "known_by": {"type": "string", "format": "date"},
+            },
+        }
+    needed = field.required.words if isinstance(field.required, When) else "Required" if field.required else "Optional"
+    return {**value, "title": field.label, "description": " ".join(filter(None, [f"{needed}.", field.hint]))}
+
+
+def _described_value(field: Field) -> dict[str, Any]:
+    text: dict[str, Any] = {"type": "string", "maxLength": field.max_length}
+    choice: dict[str, Any] = {"type": "string", "enum": [value for value, _ in field.choices]}
+    return {
+        "text": text,
+        "long": text,
+        "email": {**text, "format": "email"},
+        "url": {**text, "format": "uri"},
+        "choice": choice,
+        "many": {"type": "array", "items": choice},
+        "evidence": {"type": "array", "items": {"type": "string", "maxLength": 24}},
+        "yesno": {"type": "boolean"},
+        "day": {"type": "string", "format": "date"},
+        "whole": {"type": "integer", "minimum": 0, "maximum": MOST},
+    }[field.kind]
