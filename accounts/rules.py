@@ -65,7 +65,15 @@ SCOPES_OF_KIND = {
         "referrals:read",
         "events:read",
     ),
-    "authority": ("organisations:read", "evidence:read", "referrals:read", "referrals:write", "events:read"),
+    "authority": (
+        "organisations:read",
+        "disclosures:read",
+        "allegations:read",
+        "evidence:read",
+        "referrals:read",
+        "referrals:write",
+        "events:read",
+    ),
     "partner": ("organisations:read", "events:read"),
 }
 # As whom it acts: neither rules nor visibility know of machines.

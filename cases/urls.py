@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cases import api
+from cases.api import cases, notices, referrals
 from cases.views import calendar, case, notice, queue, referral
 
 urlpatterns = [
@@ -40,12 +40,26 @@ urlpatterns = [
     path("referrals/<str:reference>/return/", referral.referral_return, name="referral_return"),
     path("referrals/<str:reference>/decline/", referral.referral_decline, name="referral_decline"),
     path("referrals/<str:reference>/withdraw/", referral.referral_withdraw, name="referral_withdraw"),
-    path("api/v1/referrals/", api.Referrals.as_view(), name="api_referrals"),
-    path("api/v1/referrals/<str:reference>/", api.OneReferral.as_view(), name="api_referral"),
-    path("api/v1/referrals/<str:reference>/acknowledge/", api.Acknowledge.as_view(), name="api_referral_acknowledge"),
-    path("api/v1/referrals/<str:reference>/accept/", api.Accept.as_view(), name="api_referral_accept"),
-    path("api/v1/referrals/<str:reference>/return/", api.Return.as_view(), name="api_referral_return"),
-    path("api/v1/referrals/<str:reference>/decline/", api.Decline.as_view(), name="api_referral_decline"),
+    path("api/v1/cases/", cases.Cases.as_view(), name="api_cases"),
+    path("api/v1/cases/<str:reference>/", cases.OneCase.as_view(), name="api_case"),
+    path("api/v1/decisions/", cases.Decisions.as_view(), name="api_decisions"),
+    path("api/v1/notices/", notices.Notices.as_view(), name="api_notices"),
+    path("api/v1/notices/<str:reference>/", notices.OneNotice.as_view(), name="api_notice"),
+    path("api/v1/notices/<str:reference>/answer/", notices.Answer.as_view(), name="api_notice_answer"),
+    path(
+        "api/v1/notices/<str:reference>/request-extension/", notices.RequestExtension.as_view(), name="api_notice_more"
+    ),
+    path("api/v1/notices/<str:reference>/extend/", notices.Extend.as_view(), name="api_notice_extend"),
+    path("api/v1/extensions/", notices.Extensions.as_view(), name="api_extensions"),
+    path("api/v1/extensions/<int:pk>/", notices.OneExtension.as_view(), name="api_extension"),
+    path("api/v1/extensions/<int:pk>/grant/", notices.Grant.as_view(), name="api_extension_grant"),
+    path("api/v1/extensions/<int:pk>/refuse/", notices.Refuse.as_view(), name="api_extension_refuse"),
+    path("api/v1/referrals/", referrals.Referrals.as_view(), name="api_referrals"),
+    path("api/v1/referrals/<str:reference>/", referrals.OneReferral.as_view(), name="api_referral"),
+    *(
+        path(f"api/v1/referrals/<str:reference>/{verb}/", view.as_view(), name=f"api_referral_{verb}")
+        for verb, view in referrals.VERBS.items()
+    ),
     path("calendar/", calendar.calendar, name="calendar"),
     path("calendar/days/new/", calendar.calendar_day, name="calendar_day"),
     path("calendar/outages/new/", calendar.calendar_outage, name="calendar_outage"),

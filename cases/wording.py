@@ -101,6 +101,11 @@ def last_day_of(deadline: datetime) -> str:
     return _moment(local)
 
 
+def local_day(deadline: datetime) -> str:
+    """The local day, in ISO 8601, at whose end or within which a deadline lies: see `last_day_of`."""
+    return (deadline - timedelta(microseconds=1)).astimezone(LONDON).date().isoformat()
+
+
 def _moment(local: datetime) -> str:
     """As the pages write it: "8:01pm on 23 November 2026"."""
     minutes = f":{local.minute:02d}" if local.minute else ""

@@ -367,7 +367,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "CaseState": "cases.models.Case.State",
+        "EvidenceKind": "evidence.models.EvidenceItem.Kind",
+        "ExtensionState": "cases.models.ExtensionRequest.State",
         "FilingState": "disclosures.models.Filing.State",
+        "NoticeKind": "cases.models.Notice.Kind",
+        "NoticeState": "cases.models.Notice.State",
+        "OrganisationKind": "accounts.models.Organisation.Kind",
         "OrganisationState": "accounts.models.Organisation.State",
         "ReferralState": "cases.models.Referral.State",
     },

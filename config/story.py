@@ -16,6 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts import actions as accounts
 from accounts.models import Invitation, Organisation, User
+from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
 from cases.actions import case as cases
 from cases.actions import exhibits, extensions, notices, referrals
@@ -52,6 +53,7 @@ NORTHWIND = "Northwind Models Ltd"
 HARRIER = "Harrier Analytics plc"
 TARN = "Tarn Compute Ltd"
 PELICAN = "Pelican Language Systems Ltd"
+PARTNER = "Aspen Evaluation Institute"
 
 CAST = (
     Person("Olivia Marsh", "olivia@northwind-models.example", "company_officer", NORTHWIND),
@@ -65,6 +67,7 @@ CAST = (
     Person("Henry Colt", "henry@harrier-analytics.example", "company_admin", HARRIER),
     Person("Isobel Grant", "isobel@harrier-analytics.example", "company_officer", HARRIER),
     Person("Fiona Tarn", "fiona@tarn-compute.example", "company_admin", TARN),
+    Person("Noor Haddad", "noor@aspen-institute.example", "partner", PARTNER),
     Person("Dylan Pell", "dylan@pelican-language.example", "company_admin", PELICAN),
 )
 NATIONS = {NORTHWIND: "england", HARRIER: "england", TARN: "scotland", PELICAN: "wales"}
@@ -122,6 +125,34 @@ def tell(start: datetime) -> None:
     delivery.run_all()
 
 
+def clients() -> list[dict[str, Any]]:
+    """A program for each organisation of the story, with all that it may do; the company's file under a declaration."""
+    made = []
+    head = User.objects.get(email="margaret@ministry.example")
+    for name in (NORTHWIND, HARRIER, MINISTRY, AUTHORITY, PARTNER):
+        organisation = Organisation.objects.get(name=name)
+        admin = organisation.people.filter(role="company_admin", is_service=False).first()
+        by = admin or head
+        scopes = SCOPES_OF_KIND[organisation.kind]
+        client, secret = accounts.make_client(organisation.pk, by=by, name="Demonstration program", scopes=scopes)
+        entry: dict[str, Any] = {
+            "client_id": client.application.client_id,
+            "client_secret": secret,
+            "scopes": list(scopes),
+            "organisation": name,
+        }
+        if admin is not None:
+            standing = filings.declare_standing(
+                by=admin,
+                name=admin.name,
+                capacity="General counsel",
+                expires_on=local_date(now()) + timedelta(days=365),
+            )
+            entry["standing_declaration"] = standing.reference
+        made.append(entry)
+    return made
+
+
 WATCHED = "Bulk querying of the Tern speech models"
 
 
@@ -159,6 +190,17 @@ def _people(story: Story) -> dict[str, User]:
             email=officer.email,
         )
         found[officer.name] = _join(authority.invitations.get())
+        partner = cast["Noor Haddad"]
+        institute = accounts.register(
+            by=boss,
+            name=PARTNER,
+            kind="partner",
+            nation="overseas",
+            address="9 Kiefernweg, Freiburg",
+            person=partner.name,
+            email=partner.email,
+        )
+        found[partner.name] = _join(institute.invitations.get())
     with story.day(73, 11):
         for number, (company, nation) in enumerate(NATIONS.items(), start=1):
             admin = next(p for p in CAST if p.organisation == company and p.role == "company_admin")

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from config.views.health import health
 from config.views.home import home
 from config.views.oversight import events
+from config.views.problems import problem
 
 urlpatterns = [
     path("", home, name="home"),
@@ -13,6 +14,7 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="api_schema"), name="api_docs"),
     path("events/", events, name="events"),
+    path("problems/<slug:kind>/", problem, name="problem"),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),
     path("", include("evidence.urls")),

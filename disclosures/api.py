@@ -24,7 +24,7 @@ from disclosures.models import Filing, FilingVersion
 from disclosures.rules import RULES
 from disclosures.shape import json_schema, read
 from ledger.time import now
-from web.api import Input, NewlineJSON, PointedSerializer, Problem, Text, Unreadable, pointed
+from web.api import Input, NewlineJSON, Nothing, PointedSerializer, Problem, Text, Unreadable, pointed
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------------
@@ -270,10 +270,6 @@ class _Bulk(Verb):
 
 
 # --- What is done to one filing -----------------------------------------------------------------------------------------
-class Nothing(Input):
-    """A verb that asks for nothing."""
-
-
 class SubmitInput(Input):
     standing_declaration = Text(max_length=24, help_text="The declaration of a named person, made in the browser")
 
@@ -378,6 +374,8 @@ def _listed_body(kind: str) -> dict[str, Any]:
 
 def _views(kind: str) -> dict[str, Any]:
     tag, example = f"{kind}s", {"content": EXAMPLES[kind]}
+    # A reference belongs to one filing: the second example is of another.
+    unnamed = {name: answer for name, answer in EXAMPLES[kind].items() if name != "filer_reference"}
     read_scope, write_scope = {"GET": f"{tag}:read"}, {"POST": f"{tag}:write"}
     listed = type(f"{kind.title()}s", (_Filings,), {"kind": kind, "scopes": {**read_scope, **write_scope}})
     listed.__doc__ = f"Your own {tag}, drafts included; for the ministry all that were handed in."
@@ -409,7 +407,7 @@ def _views(kind: str) -> dict[str, Any]:
             parameters=[DRY_RUN],
         ),
         "save": _step(
-            kind, "Save", "write", SaveInput, _save(kind), "Keep a draft’s whole content", {"content": EXAMPLES[kind]}
+            kind, "Save", "write", SaveInput, _save(kind), "Keep a draft’s whole content", {"content": unnamed}
         ),
         "submit": _step(
             kind,
@@ -427,7 +425,10 @@ def _views(kind: str) -> dict[str, Any]:
     }
 
 
-_REASONS = {"reasons": {"activity": "Say which models."}}
+def _reasons(kind: str) -> dict[str, Any]:
+    return {"reasons": {SCHEMAS[kind].sections[1].key: "Say which models."}}
+
+
 _NOT_ENOUGH = {"reason": "It names no activity."}
 DISCLOSURE = {
     **_views("disclosure"),
@@ -440,7 +441,7 @@ DISCLOSURE = {
         ReasonsInput,
         _checked_sections("disclosure", act.return_),
         "Return it with reasons by section",
-        _REASONS,
+        _reasons("disclosure"),
     ),
 }
 ALLEGATION = {
@@ -454,7 +455,7 @@ ALLEGATION = {
         ReasonsInput,
         _checked_sections("allegation", act.want_more),
         "Ask for more, by section",
-        _REASONS,
+        _reasons("allegation"),
     ),
     "reject": _step("allegation", "Reject", "review", ReasonInput, act.reject, "Reject it", _NOT_ENOUGH),
 }

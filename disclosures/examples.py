@@ -10,7 +10,7 @@ from typing import Any
 from disclosures.catalogue import DISCLOSURE
 
 _DISCLOSURE: dict[str, Any] = {
-    "filer_reference": "EXT-2026-001",
+    "filer_reference": "EXAMPLE-EXT",
     "accountable_officer": "Henry Colt, general counsel",
     "contact_name": "Isobel Grant",
     "contact_email": "isobel@harrier-analytics.example",
@@ -57,7 +57,7 @@ _DISCLOSURE: dict[str, Any] = {
     "non_confidential_summary": "Between one and ten million requests to the heron-2 models in May and June 2026.",
 }
 _ALLEGATION: dict[str, Any] = {
-    "filer_reference": "ALL-2026-001",
+    "filer_reference": "EXAMPLE-ALL",
     "standing": "target",
     "contact_name": "Olivia Marsh",
     "contact_email": "olivia@northwind-models.example",

@@ -2,7 +2,8 @@
 
 from django.urls import path, register_converter
 
-from evidence import views
+from evidence import api, views
+from evidence.download import VERSIONS
 
 
 class Reference:
@@ -20,6 +21,18 @@ class Reference:
 register_converter(Reference, "evidence_reference")
 
 urlpatterns = [
+    path("api/v1/evidence/", api.Evidence.as_view(), name="api_evidence"),
+    path("api/v1/evidence/<evidence_reference:reference>/", api.OneEvidence.as_view(), name="api_evidence_item"),
+    path("api/v1/evidence/<evidence_reference:reference>/remove/", api.Remove.as_view(), name="api_evidence_remove"),
+    *(
+        path(
+            f"api/v1/evidence/<evidence_reference:reference>/file/{version}/",
+            api.EvidenceFile.as_view(),
+            {"version": version},
+            name=f"api_evidence_file_{version.replace('-', '_')}",
+        )
+        for version in VERSIONS
+    ),
     path("evidence/", views.evidence, name="evidence"),
     path("evidence/new/", views.evidence_new, name="evidence_new"),
     path("evidence/<evidence_reference:reference>/", views.evidence_item, name="evidence_item"),

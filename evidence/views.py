@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 
 import structlog
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,21 +18,19 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
 from evidence import actions
+from evidence.download import VERSIONS, attachment
 from evidence.forms import EvidenceForm
-from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem, Grant
+from evidence.models import NON_CONFIDENTIAL, EvidenceItem, Grant
 from evidence.rules import RULES
 from ledger.models import Event
 from ledger.time import now
 from web.forms import add_errors
 from web.pages import sent
-from web.problems import Conflict, Invalid
+from web.problems import Invalid
 
 log = structlog.get_logger(__name__)
 
 PAGE = 50
-VERSIONS = {"full": FULL, "non-confidential": NON_CONFIDENTIAL}
-# A file is somebody else's content: the browser saves it, and runs and shows nothing of it.
-DOWNLOAD_POLICY = "default-src 'none'; sandbox"
 _HAPPENED = {
     "evidence.received": "Received by the platform",
     "evidence.handed_in": "Handed in",
@@ -164,26 +161,4 @@ def evidence_download(request: SignedInRequest, reference: str, version: str) ->
         raise Http404
     item = _find(request, reference)
     file = actions.read(item.pk, by=request.user, version=VERSIONS[version])
-    try:
-        content = file.open("rb")
-    except OSError as error:
-        log.exception("evidence_file_missing", reference=item.reference, name=file.name)
-        raise Conflict(f"The file of {item.reference} cannot be read at the moment. It has been reported.") from error
-    response = FileResponse(content, as_attachment=True, filename=_name_of(item, version))
-    whole = file.name == item.file.name
-    response.headers["Content-Type"] = (item.media_type if whole else item.public_media_type) or _ANY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = DOWNLOAD_POLICY
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-_ANY = "application/octet-stream"
-
-
-def _name_of(item: EvidenceItem, version: str) -> str:
-    """What the file is called where it arrives: its reference first, and of the owner's name nothing in public."""
-    if version == "full":
-        return f"{item.reference}-{item.original_name}"
-    name = item.public_name if item.public_file else item.original_name
-    return f"{item.reference}-non-confidential{PurePath(name).suffix.lower()}"
+    return attachment(item, file, VERSIONS[version])

@@ -96,6 +96,9 @@ def everything() -> Everything:
         client, _ = make_client(
             w.complainant.organisation_id, by=w.complainant, name="Filer", scopes=["disclosures:read"]
         )
+        declared = filings.declare_standing(
+            by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
+        )
     referral = referred.referrals.get()
     assert allegation is not None
     e.args = {
@@ -126,13 +129,21 @@ def everything() -> Everything:
         "filing_amend": [accepted.reference],
         "client_new": [w.complainant.organisation_id],
         "client": [client.pk],
+        "problem": ["conflict"],
+        "standing_revoke": [declared.pk],
         "api_disclosure": [submitted.reference],
+        "api_disclosure_save": [draft.reference],
+        "api_disclosure_submit": [draft.reference],
+        "api_disclosure_discard": [draft.reference],
+        "api_disclosure_amend": [accepted.reference],
         "api_allegation": [allegation.reference],
+        "api_evidence_item": [item.reference],
+        "api_evidence_remove": [item.reference],
+        "api_evidence_file": [exhibit.item.reference],
+        "api_case": [running.reference],
+        "api_notice": [own.reference],
+        "api_extension": [asked.pk],
         "api_referral": [referral.reference],
-        "api_referral_acknowledge": [referral.reference],
-        "api_referral_accept": [referral.reference],
-        "api_referral_return": [referral.reference],
-        "api_referral_decline": [referral.reference],
         "evidence_item": [item.reference],
         "evidence_remove": [item.reference],
         "evidence_download": [item.reference, "full"],
@@ -183,4 +194,9 @@ def args_of(e: Everything, name: str) -> list[Any]:
     """The arguments of an address: its own, or those of the noun that it begins with."""
     if name in e.args:
         return e.args[name]
+    if name.startswith("api_"):
+        lists = {"api_disclosure_bulk", "api_allegation_bulk"}
+        words = name.split("_")
+        nouns = ["_".join(words[:n]) for n in range(len(words) - 1, 1, -1)]
+        return [] if name in lists else next((e.args[noun] for noun in nouns if noun in e.args), [])
     return e.args.get(name.split("_")[0], [])

@@ -99,6 +99,15 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Whole(serializers.IntegerField):
+    """A whole number, and nothing that could be made into one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("This must be a whole number.")
+        return super().to_internal_value(data)
+
+
 class NewlineJSON(BaseParser):
     """One JSON value a line (NDJSON). A line that is none becomes an `Unreadable`: the others are not lost with it."""
 
@@ -159,6 +168,10 @@ def tags_of(request: Request) -> set[str]:
     if not given:
         raise Problem(428, "Say with If-Match which version you have read: its ETag, or * for any.")
     return {tag.strip() for tag in given.split(",")}
+
+
+class Nothing(Input):
+    """A verb that asks for nothing."""
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 from accounts.models import KeptAnswer
 from ledger.actions import within
 from ledger.time import now
-from web.api import Input, Problem, ProblemSerializer, entity_tag, tags_of
+from web.api import Input, Nothing, Problem, ProblemSerializer, entity_tag, tags_of
 from web.problems import Conflict
 
 PATIENCE = "5s"
@@ -216,7 +216,8 @@ def described(
     view: type[Verb], *, tag: str, summary: str, answer: Any, example: Any, creates: bool = False, **more: Any
 ) -> Any:
     """The view with what the schema says of it; `example` is a body that is accepted as it stands."""
-    body = more.pop("request", None) or view.input
+    nothing = {"application/json": {"type": "object", "additionalProperties": False, "properties": {}}}
+    body = more.pop("request", None) or (nothing if view.input is Nothing else view.input)
     success = {view.status: answer} if not creates else {201: answer, 200: answer}
     schema = extend_schema(
         tags=[tag],

@@ -168,13 +168,7 @@ def save_answer(
     draft = AnswerDraft.objects.filter(question=question).first() or AnswerDraft(question=question)
     if draft.revision != revision:
         raise AnswerChanged(draft)
-    items = EvidenceItem.objects.filter(organisation_id=by.organisation_id, reference__in=evidence or [])
-    if items.count() != len(set(evidence or [])):
-        raise Invalid({"evidence": ["Choose items from your organisation’s own evidence"]})
-    draft.how, draft.text, draft.where_held, draft.why_not_held = how, text, where_held, why_not_held
-    draft.revision, draft.updated_by, draft.updated_at = revision + 1, by, now()
-    draft.save()
-    draft.evidence.set(items)
+    _save_draft(draft, by, how, text, where_held, why_not_held, evidence or [])
     record(
         by,
         "answer.saved",
@@ -185,6 +179,18 @@ def save_answer(
         revision=draft.revision,
     )
     return draft
+
+
+def _save_draft(
+    draft: AnswerDraft, by: User, how: str, text: str, where_held: str, why_not_held: str, evidence: list[str]
+) -> None:
+    items = EvidenceItem.objects.filter(organisation_id=by.organisation_id, reference__in=evidence)
+    if items.count() != len(set(evidence)):
+        raise Invalid({"evidence": ["Choose items from your organisation’s own evidence"]})
+    draft.how, draft.text, draft.where_held, draft.why_not_held = how, text, where_held, why_not_held
+    draft.revision, draft.updated_by, draft.updated_at = draft.revision + 1, by, now()
+    draft.save()
+    draft.evidence.set(items)
 
 
 class AnswerChanged(Conflict):
@@ -209,6 +215,46 @@ def _is_fit(draft: AnswerDraft | None) -> bool:
     return draft.how == AnswerDraft.ANSWER and bool(draft.text.strip() or draft.evidence.exists())
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer to one question as a program sends it."""
+
+    question: int
+    how: str
+    text: str = ""
+    where_held: str = ""
+    why_not_held: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+@action
+def answer_all(notice_id: int, *, by: User, replies: list[Reply], received_at: datetime) -> Response:
+    """Save replies and hand the answer in, at once: for programs. Judged as `answer` is.
+
+    Raises Invalid beside a reply to what is not asked, or with evidence that is not the addressee's own.
+    """
+    notice = locked_notice(notice_id)
+    check(by, NOTICE_RULES["save_answer"], notice)
+    questions = {q.number: q for q in notice.questions.select_related("draft")}
+    for place, reply in enumerate(replies):
+        question = questions.get(reply.question)
+        if question is None or [r.question for r in replies].count(reply.question) > 1:
+            raise Invalid({f"replies/{place}/question": ["Answer each question of the notice once"]})
+        draft = getattr(question, "draft", None) or AnswerDraft(question=question)
+        try:
+            _save_draft(draft, by, reply.how, reply.text, reply.where_held, reply.why_not_held, list(reply.evidence))
+        except Invalid as invalid:
+            raise Invalid({f"replies/{place}/{name}": found for name, found in invalid.errors.items()}) from invalid
+    return _hand_in(notice_with_drafts(notice), by=by, received_at=received_at)
+
+
+def notice_with_drafts(notice: Notice) -> Notice:
+    """The notice, read again with what has been saved; its case stays the locked one."""
+    again = Notice.objects.select_related("party__organisation").get(pk=notice.pk)
+    again.case = notice.case
+    return again
+
+
 @action
 def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
     """Hand in the answers as they are saved, with their evidence as exhibits.
@@ -217,7 +263,10 @@ def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
     even if a miss was stamped in between, which is then corrected. Late answers are always taken and marked late; while
     service is in doubt no period is held against the addressee, and no answer is late.
     """
-    notice = locked_notice(notice_id)
+    return _hand_in(locked_notice(notice_id), by=by, received_at=received_at)
+
+
+def _hand_in(notice: Notice, *, by: User, received_at: datetime) -> Response:
     case = notice.case
     doubted = notice.doubts.open().exists()
     late = notice.due_at is not None and received_at >= notice.due_at and not doubted

@@ -111,6 +111,14 @@ def test_without_a_token_the_api_says_how_to_get_in(admin: User) -> None:
         assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+def test_body_is_not_read_before_it_is_known_who_sends_it(admin: User) -> None:
+    for body, kind in ((b"{", "application/json"), (b"x", "multipart/form-data; boundary=x"), (b"x", "text/plain")):
+        for url in (reverse("api_disclosures"), reverse("api_evidence")):
+            assert Browser().post(url, body, kind).status_code == 401
+            refused = Browser(headers={"authorization": "Bearer no"}).post(url, body, kind)
+            assert refused.status_code == 401
+
+
 def test_token_in_the_address_is_not_taken(admin: User) -> None:
     client, secret = make(admin)
     key = token(client, secret).json()["access_token"]

@@ -203,6 +203,7 @@ KEPT: dict[str, set[str]] = {
     "disclosures_filingreview": set(),
     "disclosures_filingversion": set(),
     "disclosures_scheme": set(),
+    "disclosures_standingdeclaration": {"revoked_at", "revoked_by_id"},
     "evidence_barrier": set(),
     "evidence_evidenceitem": {"submitted_at"},
     "evidence_grant": {"until"},
@@ -210,8 +211,10 @@ KEPT: dict[str, set[str]] = {
 }
 # What lives: working copies, people, outboxes, and the record of the sweeps.
 LIVING = {
+    "accounts_client",
     "accounts_contact",
     "accounts_invitation",
+    "accounts_keptanswer",
     "accounts_organisation",
     "accounts_user",
     "cases_answerdraft",
@@ -337,6 +340,7 @@ def _fill_every_table() -> None:
         cases.declare_conflict(Case.objects.filter(state="referred").earliest("pk").pk, by=officer, reason="Shares.")
         _given_time(people, open_case)
         assert Decision.objects.exists()
+        assert story.clients()
 
 
 def _users() -> models.QuerySet[Any]:

@@ -68,7 +68,7 @@ def test_api_gets_problem_details() -> None:
     assert response is not None
     assert response.headers["Content-Type"] == "application/problem+json"
     assert json.loads(body(response)) == {
-        "type": "about:blank",
+        "type": "http://localhost:8000/problems/conflict/",
         "title": "Conflict",
         "status": 409,
         "detail": "No longer open.",

@@ -17,7 +17,7 @@ from cases.actions.deadlines import locked_case
 from cases.models import Referral
 from cases.models.referral import DeclineHead
 from cases.rules import REFERRAL_RULES
-from web.api import Day, Input, Text
+from web.api import Day, Input, Nothing, Text
 
 READ, WRITE = "referrals:read", "referrals:write"
 
@@ -108,10 +108,6 @@ class OneReferral(One):
 
 
 # --- Verbs ---------------------------------------------------------------------------------------------------------------
-class Nothing(Input):
-    """A verb that asks for nothing."""
-
-
 class AcceptInput(Input):
     reference = Text(max_length=100, help_text="The authority’s own reference")
 
@@ -164,3 +160,4 @@ Return = _verb(
 Decline = _verb(
     "Decline", DeclineInput, act.decline, "Decline a referral", {"head": "impact", "reason": "It is slight."}
 )
+VERBS = {"acknowledge": Acknowledge, "accept": Accept, "return": Return, "decline": Decline}

@@ -1,0 +1,1 @@
+"""Cases, notices and referrals for machines."""

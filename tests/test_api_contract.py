@@ -1,0 +1,199 @@
+"""The contract of the API: the schema is whole, its examples work as they stand, and everybody gets what is theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client as Browser
+from django.urls import reverse
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+from accounts.actions import make_client
+from accounts.models import User
+from accounts.rules import SCOPES, SCOPES_OF_KIND
+from config import story
+from disclosures.models import StandingDeclaration
+from ledger.time import standing_at
+from tests.access_world import TODAY, Everything, everything
+from tests.accounts.test_clients import bearer
+from tests.api_matrix import MATRIX
+from tests.cases.world import notice_to, open_case
+from tests.cast import organisation, person
+from tests.test_access import addresses
+
+OPEN = {"/api/v1/token/", "/api/v1/decisions/"}
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    GENERATOR_STATS.reset()
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    assert not GENERATOR_STATS._warn_cache, GENERATOR_STATS._warn_cache
+    assert not GENERATOR_STATS._error_cache
+    return made
+
+
+def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def test_schema_is_valid_and_public(schema: dict[str, Any], client: Any, db: None) -> None:
+    validate_schema(schema)
+    assert schema["openapi"].startswith("3.1")
+    told = client.get(reverse("api_schema"), {"format": "json"})
+    assert told.status_code == 200
+    assert set(told.json()["paths"]) == set(schema["paths"])
+
+
+def test_schema_has_every_address_of_the_api(schema: dict[str, Any]) -> None:
+    apart = {"api_schema", "api_docs", "api_token"}
+    names = [str(p.name) for p in addresses() if str(p.name).startswith("api_") and p.name not in apart]
+    assert len(schema["paths"]) == len(names)
+    assert all(path.startswith("/api/v1/") for path in schema["paths"])
+
+
+def test_every_operation_says_how_it_refuses(schema: dict[str, Any]) -> None:
+    for method, path, operation in operations(schema):
+        assert operation["summary"], path
+        if path not in OPEN:
+            assert {"401", "403"} <= set(operation["responses"]) or method == "get", f"{method} {path}"
+        if method == "post" and "evidence/" not in path:
+            body = next(iter(operation["requestBody"]["content"].values()))
+            assert body.get("examples"), f"{method} {path} has no example"
+
+
+# --- The examples, sent as they stand ------------------------------------------------------------------------------------
+@pytest.fixture
+def e(db: None, settings: Any) -> Iterator[Everything]:
+    settings.SECOND_FACTOR_REQUIRED = False
+    made = everything()
+    with standing_at(TODAY):
+        yield made
+
+
+def program(e: Everything, who: User) -> Browser:
+    kind = who.organisation.kind
+    made = make_client(who.organisation_id, by=e.w.supervisor, name="P", scopes=SCOPES_OF_KIND[kind])
+    return bearer(*made)
+
+
+def states(e: Everything) -> dict[str, dict[str, list[Any]]]:
+    """The arguments of addresses by the noun and the state of the object: what the matrix and the examples act on."""
+    w = e.w
+    evidence = story.give_evidence(w.complainant, "Another log")
+    whole = story.draft("disclosure", w.complainant, {**story.disclosure_content(910), "filer_reference": "P-1"})
+    alleged = {**story.allegation_content(911, evidence, respondent="Kestrel plc"), "filer_reference": "P-2"}
+    allegation = story.draft("allegation", w.complainant, alleged)
+    evidence = story.give_evidence(w.complainant, "A third log")
+    alleged = {**story.allegation_content(912, evidence, respondent="Kestrel plc"), "filer_reference": "P-3"}
+    received = story.file_it("allegation", w.complainant, alleged)
+    asked_nothing = notice_to(open_case(w, at=TODAY), w.complainant)
+    return {
+        "disclosure": {
+            "draft": [whole.reference],
+            "submitted": e.args["api_disclosure"],
+            "accepted": e.args["api_disclosure_amend"],
+        },
+        "allegation": {
+            "draft": [allegation.reference],
+            "received": [received.reference],
+            "admitted": e.args["api_allegation"],
+        },
+        "evidence": {"kept": e.args["api_evidence_item"], "exhibit": e.args["api_evidence_file"]},
+        "case": {"open": e.args["api_case"]},
+        "notice": {"issued": [asked_nothing.reference], "asked": e.args["api_notice"]},
+        "extension": {"pending": e.args["api_extension"]},
+        "referral": {"queued": e.args["api_referral"]},
+    }
+
+
+# In which state the example of a verb is accepted; where none is named, the first.
+ACCEPTED_IN = {
+    **{f"disclosure {verb}": "submitted" for verb in ("withdraw", "accept", "return")},
+    "disclosure amend": "accepted",
+    **{f"allegation {verb}": "received" for verb in ("withdraw", "acknowledge", "admit", "want-more", "reject")},
+}
+MINISTRY_VERBS = {"accept", "return", "acknowledge", "admit", "want-more", "reject", "extend", "grant", "refuse"}
+
+
+def test_every_example_is_accepted_as_it_stands(e: Everything, schema: dict[str, Any]) -> None:
+    programs = {name: program(e, getattr(e.w, name)) for name in ("complainant", "caseworker", "officer")}
+    objects = states(e)
+    declaration = StandingDeclaration.objects.get().reference
+    refused, sent = {}, 0
+    for method, path, operation in operations(schema):
+        if method != "post" or "multipart/form-data" in operation["requestBody"]["content"]:
+            continue
+        noun, verb = path.split("/")[3].removesuffix("s"), path.rstrip("/").rsplit("/", 1)[1]
+        who = "officer" if noun == "referral" else "caseworker" if verb in MINISTRY_VERBS else "complainant"
+        wanted = ACCEPTED_IN.get(f"{noun} {verb}", next(iter(objects[noun])))
+        url = path.replace("{reference}", str(objects[noun][wanted][0])).replace("{id}", str(objects[noun][wanted][0]))
+        kind, content = next(iter(operation["requestBody"]["content"].items()))
+        for example in content["examples"].values():
+            # The one thing that a real database decides: under which number somebody has made a declaration.
+            body = json.dumps(example["value"]).replace("S-2026-000001", declaration)
+            before = transaction.savepoint()
+            answer = programs[who].post(url, body, kind, headers={"if-match": "*"})
+            transaction.savepoint_rollback(before)
+            sent += 1
+            if answer.status_code not in {200, 201}:
+                refused[url] = (answer.status_code, answer.content)
+    assert not refused
+    assert sent > 25
+
+
+# --- Who gets what, by a client of each kind with all the scopes it can have ---------------------------------------------
+def test_every_scope_belongs_to_somebody() -> None:
+    assert set(SCOPES) == {scope for scopes in SCOPES_OF_KIND.values() for scope in scopes}
+
+
+def test_every_kind_of_client_gets_what_the_matrix_says(e: Everything) -> None:
+    partner = person(organisation("Institute", kind="partner"), "partner")
+    w = e.w
+    people = (w.complainant, w.respondent, w.stranger, w.caseworker, w.officer, partner)
+    programs = [*(program(e, who) for who in people), Browser()]
+    wrong = {}
+    for (method, name, state), url in _addresses(states(e)).items():
+        got = " ".join(_status(client, method, url) for client in programs)
+        if MATRIX.get(f"{method} {name} {state}".strip()) != got:
+            wrong[f"{method} {name} {state}".strip()] = got
+    assert not wrong, "\n".join(f'    "{key}": "{got}",' for key, got in wrong.items())
+
+
+def test_matrix_knows_every_address_of_the_api() -> None:
+    named = {key.split()[1] for key in MATRIX}
+    assert named == {str(p.name) for p in addresses() if str(p.name).startswith("api_")} - APART
+
+
+APART = {"api_token", "api_docs", "api_schema"}
+
+
+def _addresses(objects: dict[str, dict[str, list[Any]]]) -> dict[tuple[str, str, str], str]:
+    found = {}
+    for pattern in addresses():
+        name = str(pattern.name)
+        if not name.startswith("api_") or name in APART:
+            continue
+        noun = name.split("_")[1]
+        one = pattern.pattern.regex.groups > 0
+        for state, args in objects[noun].items() if one else [("", [])]:
+            for method in ("GET", "POST"):
+                found[(method, name, state)] = reverse(name, args=args)
+    return found
+
+
+def _status(client: Browser, method: str, url: str) -> str:
+    """What is answered to a body that every verb refuses: nothing is changed on the way to knowing who may."""
+    before = transaction.savepoint()
+    answer = client.generic(method, url, b'{"nothing": "here"}', "application/json", headers={"if-match": "*"})
+    answer.getvalue()
+    transaction.savepoint_rollback(before)
+    return str(answer.status_code)
