@@ -28,6 +28,13 @@ install: .venv/.installed static/vendor/.copied
 demo: install
 	@$(RUN) -m config.supervisor
 
+# The demonstration on a database of its own, with a clock that programs can move forward.
+sandbox: export CANDOUR_SANDBOX := 1
+sandbox: export CANDOUR_HOME := $(if $(CANDOUR_HOME),$(CANDOUR_HOME),var/sandbox)
+sandbox: export PORT := $(if $(PORT),$(PORT),8001)
+sandbox: install
+	@$(RUN) -m config.supervisor
+
 test: .venv-dev/.installed static/vendor/.copied browser
 	@$(DEV) -m pytest $(ARGS)
 

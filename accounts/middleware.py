@@ -1,4 +1,6 @@
-"""Second factor: asked of staff and company administrators before anything else (allauth has no such setting)."""
+"""The second factor, asked of staff and company administrators before anything else (allauth has no such setting);
+and how many requests of the API are left, said with every answer.
+"""
 
 from __future__ import annotations
 
@@ -33,4 +35,19 @@ def second_factor(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
         return None
 
     middleware.process_view = process_view  # type: ignore[attr-defined]
+    return middleware
+
+
+def rate(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Says in the RateLimit headers what `accounts.api.clients.PerClient` has counted."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        counted = getattr(request, "rate", None)
+        if counted is not None:
+            limit, left, reset, window = counted
+            response.headers["RateLimit-Policy"] = f'"client";q={limit};w={window}'
+            response.headers["RateLimit"] = f'"client";r={left};t={reset}'
+        return response
+
     return middleware

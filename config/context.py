@@ -54,6 +54,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "site_name": "Candour",
         "demo": settings.DEMO,
+        "sandbox": settings.SANDBOX,
         "navigation": navigation,
         "unread": Message.objects.visible_to(user).filter(read_at__isnull=True)[:100].count() if known else 0,
         "scheme": Scheme.objects.current(),

@@ -27,6 +27,9 @@ PRODUCTION = MODE == "production"
 DEBUG = False
 
 CANDOUR_HOME = Path(env.str("CANDOUR_HOME", default=str(BASE_DIR / "var"))).resolve()
+# A place to try things out: the same code on a database of its own, with a clock that can be moved forward.
+SANDBOX = env.bool("CANDOUR_SANDBOX", default=False)
+SANDBOX_CLOCK = CANDOUR_HOME / "clock"
 SITE_URL = env.str("CANDOUR_URL").rstrip("/")
 _site = urlsplit(SITE_URL)
 if _site.scheme not in {"http", "https"} or not _site.hostname:
@@ -79,7 +82,6 @@ INSTALLED_APPS = [
     "django_filters",
     "django_structlog",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "oauth2_provider",
     "rest_framework",
 ]
@@ -87,6 +89,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "web.middleware.headers",
+    "web.middleware.compressed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -98,6 +101,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "accounts.middleware.second_factor",
+    "accounts.middleware.rate",
     "web.middleware.problems",
 ]
 
@@ -363,8 +367,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1/",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "CaseState": "cases.models.Case.State",

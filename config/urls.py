@@ -1,18 +1,25 @@
 """The addresses of the whole site. Every one is classified in tests/access_matrix.py."""
 
+from django.conf import settings
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
+from config.views.api_docs import api_docs
 from config.views.health import health
 from config.views.home import home
 from config.views.oversight import events
 from config.views.problems import problem
+from config.views.sandbox import Clock
+
+# Outside the sandbox its clock does not exist.
+_sandbox = [path("api/v1/sandbox/clock/", Clock.as_view(), name="api_sandbox_clock")] if settings.SANDBOX else []
 
 urlpatterns = [
+    *_sandbox,
     path("", home, name="home"),
     path("health/", health, name="health"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
-    path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="api_schema"), name="api_docs"),
+    path("api/v1/docs/", api_docs, name="api_docs"),
     path("events/", events, name="events"),
     path("problems/<slug:kind>/", problem, name="problem"),
     path("", include("accounts.urls")),

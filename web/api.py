@@ -167,7 +167,8 @@ def tags_of(request: Request) -> set[str]:
     given = request.headers.get("If-Match", "").strip()
     if not given:
         raise Problem(428, "Say with If-Match which version you have read: its ETag, or * for any.")
-    return {tag.strip() for tag in given.split(",")}
+    # Compressed on its way, a tag comes back as a weak one (W/): it is still the tag of this very content.
+    return {tag.strip().removeprefix("W/") for tag in given.split(",")}
 
 
 class Nothing(Input):

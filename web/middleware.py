@@ -1,10 +1,12 @@
 """Two function middlewares: headers on every response, and pages for the errors that actions raise."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from web import problems as say
 
@@ -33,6 +35,8 @@ def headers(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if settings.SANDBOX:
+            response.headers["Candour-Sandbox"] = "true"
         if not request.path.startswith(settings.STATIC_URL):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
@@ -47,6 +51,17 @@ def _unreadable(request: HttpRequest) -> bool:
 
 
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "iso-8859-1", "latin-1"}
+
+
+def compressed(get_response: GetResponse) -> GetResponse:
+    """Compresses what the API answers. Pages are not: they hold tokens beside what a stranger may have written."""
+    smaller: Any = GZipMiddleware(get_response)
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = (smaller if request.path.startswith("/api/") else get_response)(request)
+        return response
+
+    return middleware
 
 
 def problems(get_response: GetResponse) -> GetResponse:

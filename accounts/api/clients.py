@@ -99,6 +99,15 @@ class PerClient(SimpleRateThrottle):
         who = request.user.pk if request.user and request.user.is_authenticated else self.get_ident(request)
         return str(self.cache_format % {"scope": self.scope, "ident": who})
 
+    def allow_request(self, request: Request, view: Any) -> bool:
+        counted: Any = self
+        allowed: bool = super().allow_request(request, view)
+        left = max(0, counted.num_requests - len(counted.history))
+        reset = counted.duration - (counted.now - counted.history[-1]) if counted.history else counted.duration
+        bare: Any = request._request
+        bare.rate = (counted.num_requests, left, int(reset) + 1, counted.duration)
+        return allowed
+
 
 # --- Tokens --------------------------------------------------------------------------------------------------------------
 class ClientScopes(BaseScopes):

@@ -1,0 +1,73 @@
+"""The sandbox's clock, for programs. Outside the sandbox there is no such address."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cases import tasks
+from ledger.sandbox import Ahead
+from ledger.time import local_date, now
+from notifications import tasks as delivery
+from web.api import Input, Problem, Whole
+
+FURTHEST = timedelta(days=400)
+
+
+class IsClient(BasePermission):
+    """Any program of the sandbox may move its clock: it is everybody's, and nothing in it counts."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.auth is not None or (request.method == "GET" and request.user.is_authenticated)
+
+
+class ForwardInput(Input):
+    """How far to move the clock, together."""
+
+    days = Whole(min_value=0, max_value=FURTHEST.days, required=False)
+    hours = Whole(min_value=0, max_value=10_000, required=False)
+    minutes = Whole(min_value=0, max_value=600_000, required=False)
+
+
+class ClockSerializer(serializers.Serializer[Any]):
+    now = serializers.DateTimeField()
+    local_date = serializers.DateField(help_text="The day it is in the United Kingdom")
+    done = serializers.DictField(child=serializers.IntegerField(), help_text="What fell due, by sweep")
+
+
+class Clock(APIView):
+    """The time in the sandbox. Moving it forward does at once what falls due by then, as the minutes would."""
+
+    permission_classes = (IsClient,)
+
+    @extend_schema(tags=["sandbox"], summary="What time it is here", responses=ClockSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(self._told({}))
+
+    @extend_schema(
+        tags=["sandbox"],
+        summary="Move the clock forward",
+        request=ForwardInput,
+        responses=ClockSerializer,
+        examples=[OpenApiExample("Fifteen days", value={"days": 15}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        body = ForwardInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        by = timedelta(**body.validated_data)
+        if not timedelta(0) < by <= FURTHEST:
+            raise Problem(400, errors={"": f"Say by how much: more than nothing, at most {FURTHEST.days} days."})
+        Ahead(settings.SANDBOX_CLOCK).forward(by)
+        tallies = {**tasks.run_all(), **delivery.run_all()}
+        return Response(self._told({name: tally.acted for name, tally in tallies.items()}))
+
+    def _told(self, done: dict[str, int]) -> dict[str, Any]:
+        return {"now": now(), "local_date": local_date(now()), "done": done}
