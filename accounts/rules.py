@@ -27,14 +27,15 @@ SCOPES = {
     "organisations:read": "Read its own organisation",
     "disclosures:read": "Read disclosures, without what is claimed confidential",
     "allegations:read": "Read allegations, without what is claimed confidential",
+    "events:read": "Read what happened: the feed of events",
     "referrals:read": "Read referrals",
     "referrals:write": "Acknowledge, accept, return and decline referrals",
 }
 SCOPES_OF_KIND = {
-    "company": ("organisations:read", "disclosures:read", "allegations:read"),
-    "ministry": ("organisations:read", "disclosures:read", "allegations:read", "referrals:read"),
-    "authority": ("organisations:read", "referrals:read", "referrals:write"),
-    "partner": ("organisations:read",),
+    "company": ("organisations:read", "events:read", "disclosures:read", "allegations:read"),
+    "ministry": ("organisations:read", "events:read", "disclosures:read", "allegations:read", "referrals:read"),
+    "authority": ("organisations:read", "events:read", "referrals:read", "referrals:write"),
+    "partner": ("organisations:read", "events:read"),
 }
 # As whom it acts: neither rules nor visibility know of machines.
 SERVICE_ROLE_OF_KIND = {

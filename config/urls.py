@@ -13,6 +13,7 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="api_schema"), name="api_docs"),
     path("events/", events, name="events"),
+    path("", include("ledger.urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),
     path("", include("evidence.urls")),

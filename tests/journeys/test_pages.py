@@ -13,7 +13,14 @@ from tests.access_world import TODAY, Everything, args_of, everything
 
 ACTORS = ("anonymous", "owner", "rival", "stranger", "caseworker", "supervisor", "authority", "auditor")
 # What is not a page to look at: files and JSON.
-NOT_PAGES = {"evidence_download", "service_proof", "filing_receipt_pdf", "mfa_download_recovery_codes", "health"}
+NOT_PAGES = {
+    "evidence_download",
+    "service_proof",
+    "filing_receipt_pdf",
+    "mfa_download_recovery_codes",
+    "health",
+    "api_events",
+}
 # What gives nobody a page in the state of things that the matrix is tried on, and the journey that gets there.
 ELSEWHERE = {
     "filing_acknowledge": "test_ministry",
