@@ -8,6 +8,8 @@ from accounts.permissions import Rule
 
 ADMINS = frozenset({"company_admin", "supervisor"})
 SUPERVISOR = frozenset({"supervisor"})
+# Who looks after the programs to which an organisation has its events sent.
+KEEPERS = frozenset({"company_admin", "partner", "authority_officer", "supervisor"})
 MINISTRY = frozenset({"caseworker", "supervisor"})
 EVERYONE = frozenset(
     {

@@ -16,6 +16,7 @@ from config import story
 from disclosures import actions as filings
 from ledger.time import now, standing_at
 from notifications.actions import invitation_token
+from notifications.actions.webhooks import add_endpoint
 from notifications.models import Message
 from tests.cases.world import MONDAY, World, answer, notice_to, open_case, world
 
@@ -96,6 +97,7 @@ def everything() -> Everything:
         client, _ = make_client(
             w.complainant.organisation_id, by=w.complainant, name="Filer", scopes=["disclosures:read"]
         )
+        endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
     e.args = {
@@ -126,6 +128,10 @@ def everything() -> Everything:
         "filing_amend": [accepted.reference],
         "client_new": [w.complainant.organisation_id],
         "client": [client.pk],
+        "webhooks": [w.complainant.organisation_id],
+        "webhook_new": [w.complainant.organisation_id],
+        "webhook": [endpoint.pk],
+        "delivery": [endpoint.deliveries.get().pk],
         "api_disclosure": [submitted.reference],
         "api_allegation": [allegation.reference],
         "api_referral": [referral.reference],

@@ -225,6 +225,8 @@ LIVING = {
     "ledger_putoff",
     "ledger_sweeprun",
     "ledger_unplaced",
+    "notifications_delivery",
+    "notifications_endpoint",
     "notifications_message",
 }
 ROOMS = ("accounts", "cases", "disclosures", "evidence", "ledger", "monitoring", "notifications")

@@ -81,7 +81,7 @@ NOT_PUBLIC = """
 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1 255.255.255.255 ::1 :: ::127.0.0.1 ::ffff:8.8.8.8 64:ff9b::808:808
 64:ff9b:1::1 2001::1 2001:db8::1 2002:808:808::1 3fff::1 fc00::1 fd00::1 fe80::1 fe80::1%lo fec0::1 ff02::1 127.1
 0x7f000001 localhost
-""".split()
+""".split()  # noqa: SIM905 - more readable than a list
 NAMES: dict[str, list[Any]] = {
     NAME: [[OUTSIDE]],
     "loopback.candour.test": [["127.0.0.1"]],
