@@ -93,8 +93,9 @@ class Place(models.Model):
 class Unplaced(models.Model):
     """An event that has no place yet. A trigger writes it with the event; `ledger.actions.place_events` takes it away."""
 
+    # No constraint: events are never deleted, and every event would pay for the check.
     event = models.OneToOneField(
-        Event, on_delete=models.PROTECT, primary_key=True, db_constraint=False, related_name="+"
+        Event, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="+"
     )
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ from accounts.permissions import check
 from accounts.rules import KEEPERS
 from ledger.actions import record
 from ledger.models import Event, Place
-from ledger.time import now
+from ledger.time import local_date, now
 from notifications.actions import tell
 from notifications.models import Delivery, Endpoint
 from notifications.outbound import SECONDS, Answer, Refused, Way, target
@@ -254,7 +254,7 @@ def _failed(delivery: Delivery, endpoint: Endpoint, *, gone: bool) -> None:
     last = delivery.begun_at + GIVE_UP_AFTER
     if delivery.state == Delivery.State.WAITING and (gone or instant >= last):
         delivery.state = DELIVERY_RULES["give_up"].after
-        _tell(endpoint, "webhook_given_up", once=f"webhook-given-up-{endpoint.pk}-{instant:%Y%m%d}")
+        _tell(endpoint, local_date(instant).isoformat())
     delivery.next_attempt_at = min(instant + _wait(delivery.attempts), max(last, instant))
     if gone and endpoint.state != Endpoint.State.DISABLED:
         _disable(endpoint, by=None, because="gone")
@@ -266,9 +266,11 @@ def _wait(attempts: int) -> timedelta:
     return plain * (0.8 + secrets.randbelow(401) / 1000)
 
 
-def _tell(endpoint: Endpoint, template: str, *, once: str) -> None:
+def _tell(endpoint: Endpoint, on: str) -> None:
+    """Once a day, however many were given up."""
     people = User.objects.able_to_sign_in().filter(organisation_id=endpoint.organisation_id, role__in=KEEPERS)
-    tell(template, endpoint, people=people, url=reverse("webhook", args=[endpoint.pk]), once=once, address=endpoint.url)
+    page, once = reverse("webhook", args=[endpoint.pk]), f"webhook-given-up-{endpoint.pk}-{on}"
+    tell("webhook_given_up", endpoint, people=people, url=page, once=once, address=endpoint.url)
 
 
 @transaction.atomic(durable=True)
