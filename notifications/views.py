@@ -206,7 +206,7 @@ def webhook_enable(request: SignedInRequest, pk: int) -> HttpResponse:
 def delivery_again(request: SignedInRequest, pk: int) -> HttpResponse:
     """Send one delivery again."""
     delivery = hooks.send_again(get_object_or_404(Delivery.objects.visible_to(request.user), pk=pk).pk, by=request.user)
-    messages.success(request, f"{delivery.webhook_id} is on its way again.")
+    messages.success(request, f"{delivery.type} is on its way again, under the same id.")
     return redirect("webhook", pk=delivery.endpoint_id)
 
 
