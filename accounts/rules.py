@@ -8,6 +8,8 @@ from accounts.permissions import Rule
 
 ADMINS = frozenset({"company_admin", "supervisor"})
 SUPERVISOR = frozenset({"supervisor"})
+# Who looks after the programs to which an organisation has its events sent.
+KEEPERS = frozenset({"company_admin", "partner", "authority_officer", "supervisor"})
 MINISTRY = frozenset({"caseworker", "supervisor"})
 EVERYONE = frozenset(
     {
@@ -36,7 +38,7 @@ SCOPES = {
     "cases:read": "Read cases, notices, answers and decisions",
     "cases:write": "Answer notices and ask for more time",
     "cases:manage": "Work on cases: requests for more time, proposals, notes",
-    "events:read": "Follow what happens",
+    "events:read": "Read what happened: the feed of events",
     "referrals:read": "Read referrals",
     "referrals:write": "Acknowledge, accept, return and decline referrals",
 }

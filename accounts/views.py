@@ -29,7 +29,7 @@ from accounts.forms import (
 )
 from accounts.models import Client, Contact, Invitation, Organisation, SignedInRequest, User
 from accounts.permissions import allowed, check
-from accounts.rules import CLIENT_RULES, INVITATION_RULES, ORGANISATION_RULES, PERSON_RULES, RULES
+from accounts.rules import CLIENT_RULES, INVITATION_RULES, KEEPERS, ORGANISATION_RULES, PERSON_RULES, RULES
 from web.forms import Form
 from web.pages import form_page, sent
 
@@ -89,6 +89,7 @@ def _organisation_page(request: SignedInRequest, found: Organisation) -> dict[st
             .select_related("user", "application")
             .order_by("revoked_at", "pk")
         ],
+        "may_see_webhooks": request.user.role in KEEPERS,
         "may_make_clients": "create" in allowed(request.user, CLIENT_RULES, found),
         "verbs": allowed(request.user, ORGANISATION_RULES, found),
         "own": found.pk == request.user.organisation_id,

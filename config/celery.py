@@ -58,6 +58,11 @@ app.conf.update(
             "schedule": timedelta(seconds=15),
             "options": {"expires": 14},
         },
+        "webhooks": {
+            "task": "notifications.tasks.send_webhooks",
+            "schedule": timedelta(seconds=3),
+            "options": {"expires": 2},
+        },
     },
 )
 app.autodiscover_tasks()

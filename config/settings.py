@@ -315,6 +315,17 @@ else:
     EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 20
 
+# --- Webhooks: to public HTTPS addresses only. What loosens that is for tests and demonstrations on one machine. -------
+WEBHOOK_TRUSTED_ADDRESSES = env.list("CANDOUR_WEBHOOK_TRUSTED", default=[])
+WEBHOOK_PORTS = env.list("CANDOUR_WEBHOOK_PORTS", cast=int, default=[443])
+WEBHOOK_CA_FILE = env.str("CANDOUR_WEBHOOK_CA", default="")
+WEBHOOK_RESOLVER = "notifications.outbound.system_resolver"
+if PRODUCTION and (WEBHOOK_TRUSTED_ADDRESSES or WEBHOOK_PORTS != [443] or WEBHOOK_CA_FILE):
+    raise ImproperlyConfigured(
+        "CANDOUR_WEBHOOK_TRUSTED, CANDOUR_WEBHOOK_PORTS and CANDOUR_WEBHOOK_CA let webhooks reach this machine's own "
+        "network: production starts without them only."
+    )
+
 # --- API (its rooms come with the partner API; what is not opened stays shut) ----------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
@@ -30,6 +31,10 @@ class EventQuerySet(models.QuerySet["Event"]):
     def about(self, root: models.Model) -> EventQuerySet:
         """The events of `root` and of everything that hangs on it, oldest first."""
         return self.filter(root_type=root._meta.label_lower, root_id=root.pk).order_by("at", "id")
+
+    def placed_after(self, place: int) -> EventQuerySet:
+        """The events that follow `place` (0: all), in the order of the feed. One not placed yet comes later."""
+        return self.filter(place__id__gt=place).select_related("place").order_by("place__id")
 
 
 class Event(models.Model):
@@ -65,6 +70,36 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.reference or self.object_id}"
+
+
+class Place(models.Model):
+    """Where an event stands in the feed. Places are given out one after the other to what has been committed.
+
+    So whoever has read up to a place has missed nothing before it (docs/decisions/0012). `uid` is the event's name to
+    the world: a number would tell how much goes on here.
+    """
+
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="place")
+    uid = models.UUIDField(unique=True, editable=False, db_default=RandomUUID())
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        return f"evt_{self.uid.hex}"
+
+
+class Unplaced(models.Model):
+    """An event that has no place yet. A trigger writes it with the event; `ledger.actions.place_events` takes it away."""
+
+    # No constraint: events are never deleted, and every event would pay for the check.
+    event = models.OneToOneField(
+        Event, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return str(self.event_id)
 
 
 class SweepRun(models.Model):

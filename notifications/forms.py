@@ -38,6 +38,17 @@ class AcceptForm(Form):
         return data
 
 
+class EndpointForm(Form):
+    """Where events are to be sent."""
+
+    url = forms.CharField(
+        label="Address of your program",
+        max_length=500,
+        help_text="For example https://hooks.example.com/candour. It must begin with https and be open to the internet.",
+        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false", "autocomplete": "off"}),
+    )
+
+
 class ReadForm(Form):
     """Up to which message the reader's list went."""
 

@@ -1,4 +1,4 @@
-"""What one was told, how an invited person gets an account, and in demo mode the letters that would have gone out."""
+"""What one was told, how an invited person gets an account, webhooks, and in demo mode the letters that would go out."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actions import accept
-from accounts.models import Invitation, SignedInRequest
+from accounts.models import Invitation, Organisation, SignedInRequest
+from accounts.permissions import allowed, check
 from notifications import actions
-from notifications.forms import AcceptForm, ReadForm
+from notifications.actions import webhooks as hooks
+from notifications.forms import AcceptForm, EndpointForm, ReadForm
 from notifications.letters import render as letter
-from notifications.models import Message
+from notifications.models import Delivery, Endpoint, Message
+from notifications.rules import DELIVERY_RULES, ENDPOINT_RULES, WEBHOOK_RULES
+from web.forms import add_errors
 from web.pages import form_page, sent
-from web.problems import Conflict
+from web.problems import Conflict, Invalid
 
 PAGE = 50
 DEMO_LAST = 100
@@ -98,6 +102,112 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         template="notifications/invitation.html",
         invitation=found,
     )
+
+
+# --- Webhooks ------------------------------------------------------------------------------------------------------
+def _organisation(request: SignedInRequest, pk: int) -> Organisation:
+    return get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
+
+
+def _endpoint(request: SignedInRequest, pk: int) -> Endpoint:
+    return get_object_or_404(Endpoint.objects.visible_to(request.user).select_related("organisation"), pk=pk)
+
+
+@login_required
+@require_safe
+def webhooks(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Where an organisation has its events sent, and how that goes."""
+    found = _organisation(request, pk)
+    check(request.user, WEBHOOK_RULES["see_webhooks"], found)
+    endpoints = Endpoint.objects.visible_to(request.user).filter(organisation=found).order_by("pk")
+    context = {
+        "organisation": found,
+        "own": found.pk == request.user.organisation_id,
+        "endpoints": endpoints.with_counts(),
+        "verbs": allowed(request.user, WEBHOOK_RULES, found),
+    }
+    return render(request, "notifications/webhooks.html", context)
+
+
+@login_required
+def webhook_new(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Name an address; the answer to the form is the one page that shows the secret."""
+    found = _organisation(request, pk)
+    check(request.user, WEBHOOK_RULES["add_endpoint"], found)
+    form = EndpointForm(**sent(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _secret(request, hooks.add_endpoint(found.pk, by=request.user, **form.cleaned_data))
+        except Invalid as invalid:
+            add_errors(form, invalid)
+    page = {
+        "form": form,
+        "title": f"Send the events of {found.name} to a program",
+        "intro": "The secret with which it checks what comes is shown once, on the next page.",
+        "submit": "Add the address",
+        "back": reverse("webhooks", args=[found.pk]),
+    }
+    return render(request, "form_page.html", page, status=400 if form.errors else 200)
+
+
+def _secret(request: SignedInRequest, endpoint: Endpoint) -> HttpResponse:
+    return render(request, "notifications/webhook_secret.html", {"endpoint": endpoint})
+
+
+@login_required
+@require_safe
+def webhook(request: SignedInRequest, pk: int) -> HttpResponse:
+    """One address: how it stands, and the log of what was sent there, newest first."""
+    endpoint = _endpoint(request, pk)
+    found = endpoint.deliveries.select_related("event", "endpoint__organisation").order_by("-pk")
+    state = request.GET.get("state", "")
+    if state in Delivery.State.values:
+        found = found.filter(state=state)
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    context = {
+        "endpoint": endpoint,
+        "verbs": allowed(request.user, ENDPOINT_RULES, endpoint),
+        "page": page,
+        "states": Delivery.State.choices,
+        "chosen": state,
+        "rows": [{"delivery": d, "verbs": allowed(request.user, DELIVERY_RULES, d)} for d in page],
+        "dead": endpoint.deliveries.filter(state="dead").count(),
+    }
+    return render(request, "notifications/webhook.html", context)
+
+
+@login_required
+@require_POST
+def webhook_rotate(request: SignedInRequest, pk: int) -> HttpResponse:
+    """A new secret; the old one is good for another day."""
+    return _secret(request, hooks.rotate_secret(_endpoint(request, pk).pk, by=request.user))
+
+
+@login_required
+@require_POST
+def webhook_disable(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Send nothing there any more."""
+    endpoint = hooks.disable_endpoint(_endpoint(request, pk).pk, by=request.user)
+    messages.success(request, "The address is turned off. Nothing is sent there until you turn it on again.")
+    return redirect("webhook", pk=endpoint.pk)
+
+
+@login_required
+@require_POST
+def webhook_enable(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Turn it on again, with a new challenge."""
+    endpoint = hooks.enable_endpoint(_endpoint(request, pk).pk, by=request.user)
+    messages.success(request, "We have sent a new challenge. When it is answered, what was missed follows.")
+    return redirect("webhook", pk=endpoint.pk)
+
+
+@login_required
+@require_POST
+def delivery_again(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Send one delivery again."""
+    delivery = hooks.send_again(get_object_or_404(Delivery.objects.visible_to(request.user), pk=pk).pk, by=request.user)
+    messages.success(request, f"{delivery.type} is on its way again, under the same id.")
+    return redirect("webhook", pk=delivery.endpoint_id)
 
 
 # --- Demo mode: the mailbox of everybody ---------------------------------------------------------------------------

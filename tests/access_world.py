@@ -16,6 +16,7 @@ from config import story
 from disclosures import actions as filings
 from ledger.time import now, standing_at
 from notifications.actions import invitation_token
+from notifications.actions.webhooks import add_endpoint
 from notifications.models import Message
 from tests.cases.world import MONDAY, World, answer, notice_to, open_case, world
 
@@ -99,6 +100,7 @@ def everything() -> Everything:
         declared = filings.declare_standing(
             by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
         )
+        endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
     e.args = {
@@ -131,6 +133,10 @@ def everything() -> Everything:
         "client": [client.pk],
         "problem": ["conflict"],
         "standing_revoke": [declared.pk],
+        "webhooks": [w.complainant.organisation_id],
+        "webhook_new": [w.complainant.organisation_id],
+        "webhook": [endpoint.pk],
+        "delivery": [endpoint.deliveries.get().pk],
         "api_disclosure": [submitted.reference],
         "api_disclosure_save": [draft.reference],
         "api_disclosure_submit": [draft.reference],

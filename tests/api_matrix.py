@@ -7,6 +7,8 @@ is sent is refused by every verb that asks for something (400): the matrix says 
 from __future__ import annotations
 
 MATRIX: dict[str, str] = {
+    "GET api_events": "200 200 200 200 200 200 401",
+    "POST api_events": "405 405 405 405 405 405 401",
     "GET api_organisation": "200 200 200 200 200 200 401",
     "POST api_organisation": "405 405 405 405 405 405 401",
     "GET api_evidence": "200 200 200 200 200 403 401",

@@ -16,12 +16,26 @@ from disclosures.models import Filing
 from disclosures.rules import ALLEGATION_RULES, DISCLOSURE_RULES
 from disclosures.rules import RULES as FILINGS
 from evidence.rules import RULES as EVIDENCE
+from notifications.models import Delivery, Endpoint
+from notifications.rules import DELIVERY_RULES, ENDPOINT_RULES, WEBHOOK_RULES
 from notifications.rules import RULES as NOTIFICATIONS
 
 ROOT = Path(__file__).parent.parent
 DISCLOSURE_STATES = {"draft", "submitted", "accepted", "returned", "withdrawn", "superseded"}
 ALLEGATION_STATES = {"draft", "received", "acknowledged", "admitted", "more_wanted", "rejected", "withdrawn"}
-ENDS = {"accepted", "withdrawn", "superseded", "rejected", "resolved", "closed", "waived", "answered_late", "declined"}
+ENDS = {
+    "accepted",
+    "withdrawn",
+    "superseded",
+    "rejected",
+    "resolved",
+    "closed",
+    "waived",
+    "answered_late",
+    "declined",
+    "dead",
+    "delivered",
+}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +46,8 @@ ENDS = {"accepted", "withdrawn", "superseded", "rejected", "resolved", "closed",
         (NOTICE_RULES, set(Notice.State.values)),
         (REFERRAL_RULES, set(Referral.State.values)),
         (CASE_RULES, set(Case.State.values)),
+        (ENDPOINT_RULES, set(Endpoint.State.values)),
+        (DELIVERY_RULES, set(Delivery.State.values)),
     ],
 )
 def test_every_state_is_reached_and_left_or_an_end(rules: dict, states: set[str]) -> None:  # type: ignore[type-arg]
@@ -55,7 +71,7 @@ def test_both_kinds_of_filing_use_every_state_there_is() -> None:
         ("cases", list(CASES.values())),
         ("disclosures", list(FILINGS.values())),
         ("evidence", [EVIDENCE]),
-        ("notifications", [NOTIFICATIONS]),
+        ("notifications", [NOTIFICATIONS, WEBHOOK_RULES, ENDPOINT_RULES, DELIVERY_RULES]),
     ],
 )
 def test_every_verb_is_checked_by_an_action(app: str, tables: list[dict[str, object]]) -> None:
@@ -65,8 +81,8 @@ def test_every_verb_is_checked_by_an_action(app: str, tables: list[dict[str, obj
         if file.exists():
             used |= {n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)}
     verbs = {verb for table in tables for verb in table}
-    # "queue" and "issue" say how a referral and a notice begin, "list" guards a page.
-    assert verbs - used - {"queue", "issue", "list"} == set()
+    # "queue" and "issue" say how a referral and a notice begin, "list" and "see_webhooks" guard a page.
+    assert verbs - used - {"queue", "issue", "list", "see_webhooks"} == set()
 
 
 def test_exhibit_rules_need_a_company() -> None:

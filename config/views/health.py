@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from cases.actions.referrals import overdue_by_more_than
 from ledger.models import PutOff, SweepRun
 from ledger.time import now
-from notifications.models import Message
+from notifications.models import Delivery, Endpoint, Message
 
 # Beat calls the sweeps every minute: three missed ticks are a fault.
 SWEEP_LATE = timedelta(minutes=3)
@@ -45,6 +45,9 @@ def _measure() -> Health:
     oldest = (
         Message.objects.filter(state="queued").order_by("next_attempt_at").values_list("created_at", flat=True).first()
     )
+    sent = SweepRun.objects.filter(name="webhooks").values_list("completed_at", flat=True).first()
+    waits = Delivery.objects.filter(state="waiting", endpoint__state="live").order_by("begun_at")
+    begun = waits.values_list("begun_at", flat=True).first()
     overdue = overdue_by_more_than()[:100].count()
     facts = {
         "database": "ok",
@@ -52,6 +55,9 @@ def _measure() -> Health:
         "put_off": PutOff.objects.all()[:1000].count(),
         "overdue_cases": overdue,
         "oldest_unsent_seconds": int((instant - oldest).total_seconds()) if oldest else 0,
+        # Whose receiver it is that does not answer is the partner's affair, and no fault of the site.
+        "oldest_webhook_seconds": int((instant - begun).total_seconds()) if begun else 0,
+        "webhooks_given_up": Delivery.objects.filter(state="dead")[:1000].count(),
     }
     wrong = []
     if swept is None or instant - swept > SWEEP_LATE:
@@ -60,6 +66,8 @@ def _measure() -> Health:
         wrong.append("Open cases are past the instant of referral by more than ten minutes.")
     if oldest and instant - oldest > MAIL_LATE:
         wrong.append("Mail waits for more than thirty minutes.")
+    if (sent is None or instant - sent > SWEEP_LATE) and Endpoint.objects.filter(state="live").exists():
+        wrong.append("No webhook was looked at in the last three minutes.")
     return Health(not wrong, facts, wrong)
 
 

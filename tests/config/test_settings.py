@@ -79,6 +79,9 @@ def test_missing_value_is_named(load: Any, name: str) -> None:
         ({"CANDOUR_WORKER_SILENCE": "5"}, "CANDOUR_WORKER_SILENCE"),
         ({"CANDOUR_SECOND_FACTOR": "false"}, "CANDOUR_SECOND_FACTOR"),
         ({"EVIDENCE_STORAGE_URL": "https://bucket.example"}, "EVIDENCE_STORAGE_URL"),
+        ({"CANDOUR_WEBHOOK_TRUSTED": "127.0.0.1"}, "CANDOUR_WEBHOOK_TRUSTED"),
+        ({"CANDOUR_WEBHOOK_PORTS": "443,8443"}, "CANDOUR_WEBHOOK_PORTS"),
+        ({"CANDOUR_WEBHOOK_CA": "/tmp/ca.pem"}, "CANDOUR_WEBHOOK_CA"),
         ({"EVIDENCE_MAX_BYTES": "12"}, "EVIDENCE_MAX_BYTES"),
     ],
 )

@@ -20,6 +20,7 @@ from cases.actions import case as cases
 from cases.models import Case, Decision, Exhibit, Notice, Question, Referral, Response
 from config import story
 from disclosures import actions as filings
+from ledger.actions import place_events
 from ledger.models import Event
 from ledger.time import local_date, now, standing_at
 from notifications.actions import record_bounce
@@ -208,6 +209,7 @@ KEPT: dict[str, set[str]] = {
     "evidence_evidenceitem": {"submitted_at"},
     "evidence_grant": {"until"},
     "ledger_event": set(),
+    "ledger_place": set(),
 }
 # What lives: working copies, people, outboxes, and the record of the sweeps.
 LIVING = {
@@ -225,6 +227,9 @@ LIVING = {
     "disclosures_followup",
     "ledger_putoff",
     "ledger_sweeprun",
+    "ledger_unplaced",
+    "notifications_delivery",
+    "notifications_endpoint",
     "notifications_message",
 }
 ROOMS = ("accounts", "cases", "disclosures", "evidence", "ledger", "monitoring", "notifications")
@@ -313,6 +318,7 @@ def _other_values(role: psycopg.Connection[Any], table: str) -> dict[str, str]:
         "date": "coalesce({0}, current_date) + 1",
         "boolean": "NOT coalesce({0}, false)",
         "jsonb": "jsonb_build_array({0})",
+        "uuid": "gen_random_uuid()",
         "bigint[]": "array_append({0}, 0)",
     }
     return {name: kinds[kind].format(name) for name, kind in rows}
@@ -341,6 +347,7 @@ def _fill_every_table() -> None:
         _given_time(people, open_case)
         assert Decision.objects.exists()
         assert story.clients()
+        place_events()
 
 
 def _users() -> models.QuerySet[Any]:

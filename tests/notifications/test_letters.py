@@ -35,6 +35,7 @@ FACTS: dict[str, Any] = {
     "refers_at": "2026-10-16T23:00:00+00:00",
     "until": "2026-10-30",
     "reasons": "canary-reasons",
+    "address": "https://hooks.example.com/candour",
 }
 
 
@@ -48,7 +49,9 @@ def named_in_code() -> set[str]:
                     continue
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 first = node.args[0]
-                writers = {"tell", "Letter", "render"} if path.name == "actions.py" else {"tell", "Letter"}
+                writers = (
+                    {"tell", "Letter", "render"} if "actions" in {path.stem, path.parent.name} else {"tell", "Letter"}
+                )
                 if called in writers and isinstance(first, ast.Constant):
                     names.add(str(first.value))
     return names

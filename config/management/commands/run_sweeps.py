@@ -42,6 +42,7 @@ class Command(BaseCommand):
     def run(self) -> None:
         from cases.tasks import run_all as sweep
         from notifications.tasks import run_all as deliver
+        from notifications.tasks import run_webhooks
 
-        for name, tally in {**sweep(), **deliver()}.items():
+        for name, tally in {**sweep(), **deliver(), **run_webhooks()}.items():
             self.stdout.write(f"{name}: {tally.acted} done, {tally.failed} put off")

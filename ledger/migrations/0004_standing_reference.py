@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0002_kept")]
+    dependencies = [("ledger", "0003_places")]
 
     # A new database has it already: the migration before makes a sequence for every kind of reference.
     operations = [

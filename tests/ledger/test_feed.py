@@ -1,0 +1,277 @@
+"""The feed of events: in commit order, nothing passed over, and nobody told what is not theirs to know."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client as Browser
+from django.urls import reverse
+
+from accounts.actions import make_client
+from accounts.models import Organisation, User
+from ledger.actions import Entry, place_events, record, record_many
+from ledger.models import Event, Place, Unplaced
+from tests import cast
+from tests.accounts.test_clients import bearer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WRITERS, EACH = 8, 60
+
+
+@pytest.fixture
+def admin(settings: Any) -> User:
+    settings.SECOND_FACTOR_REQUIRED = False
+    return cast.person(cast.organisation("Kestrel Ltd"), "company_admin")
+
+
+@transaction.atomic
+def happened(organisation: Organisation, verb: str = "organisation.verified", **over: Any) -> Event:
+    return record(over.pop("by", None), verb, organisation, audience=[organisation], **over)
+
+
+def reader(admin: User, **scopes: Any) -> Browser:
+    return bearer(*make_client(admin.organisation_id, by=admin, name="Reader", scopes=["events:read"]))
+
+
+def read(browser: Browser, url: str = "") -> tuple[list[dict[str, Any]], str]:
+    answer = browser.get(url or reverse("api_events"))
+    assert answer.status_code == 200, answer.content
+    return answer.json()["results"], answer.json()["next"]
+
+
+# --- What it answers ------------------------------------------------------------------------------------------------------
+def test_feed_is_read_on_from_where_it_ended(admin: User) -> None:
+    browser = reader(admin)
+    _, url = read(browser)
+    made = [happened(admin.organisation).pk for _ in range(5)]
+    seen: list[str] = []
+    for size in (2, 2, 1, 0):
+        found, url = read(browser, f"{url}&page_size=2")
+        assert len(found) == size
+        seen += [event["id"] for event in found]
+    assert seen == [p.name for p in Place.objects.filter(event__in=made).order_by("pk")]
+    again, url = read(browser, url)
+    assert again == []
+    happened(admin.organisation, "organisation.refused")
+    (new,), _ = read(browser, url)
+    assert new["type"] == "organisation.refused"
+
+
+def test_reader_of_an_empty_feed_gets_an_address_to_come_back_to(admin: User) -> None:
+    other = cast.person(cast.organisation("Partner", "partner"), "partner")
+    browser = cast.signed_in(other)
+    found, url = read(browser)
+    assert found == []
+    happened(other.organisation)
+    found, _ = read(browser, url)
+    assert len(found) == 1
+
+
+def test_event_tells_what_happened_and_neither_who_nor_why(admin: User) -> None:
+    clerk = cast.person(cast.organisation("Ministry", "ministry"), "supervisor")
+    event = happened(admin.organisation, "case.referred", by=clerk, reasons=["deadline_missed"], officer=clerk.pk)
+    answer = reader(admin).get(reverse("api_events"))
+    found = answer.json()["results"][0]
+    assert found == {
+        "id": Place.objects.get(event=event).name,
+        "type": "case.referred",
+        "at": found["at"],
+        "detected_at": found["detected_at"],
+        "object": "organisation",
+        "reference": "",
+    }
+    assert "deadline_missed" not in answer.content.decode()
+    assert clerk.name not in answer.content.decode()
+
+
+def test_each_sees_what_was_addressed_to_them_and_the_ministry_no_drafts(admin: User) -> None:
+    rival = cast.person(cast.organisation("Harrier plc"), "company_admin")
+    ministry = cast.organisation("Ministry", "ministry")
+    auditor, clerk = cast.person(ministry, "auditor"), cast.person(ministry, "caseworker")
+    happened(admin.organisation)
+    with transaction.atomic():
+        record(admin, "filing.started", admin.organisation, audience=[admin.organisation], private=True)
+    verbs = {
+        user.role + str(user.organisation_id): [e["type"] for e in read(cast.signed_in(user))[0]]
+        for user in (admin, rival, clerk, auditor)
+    }
+    assert list(verbs.values()) == [
+        ["organisation.verified", "filing.started"],
+        [],
+        ["organisation.verified"],
+        ["organisation.verified", "filing.started"],
+    ]
+
+
+def test_cursor_that_is_nonsense_or_somebody_elses_is_not_found(admin: User) -> None:
+    rival = cast.organisation("Harrier plc")
+    theirs = happened(rival)
+    browser = reader(admin)
+    read(browser)
+    foreign = Place.objects.get(event=theirs).name
+    for after in ("1", "evt_", "evt_" + "0" * 32, foreign, foreign.upper(), "%00", "' OR 1=1 --", "evt_" + "g" * 32):
+        answer = browser.get(reverse("api_events"), {"after": after})
+        assert answer.status_code == 404, after
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("asked", "got"), [("3", 3), ("0", 50), ("-1", 50), ("x", 50), ("", 50), ("9" * 30, 200)])
+def test_page_has_as_many_as_asked_for_within_limits(admin: User, asked: str, got: int) -> None:
+    org = admin.organisation
+    with transaction.atomic():
+        record_many([Entry("organisation.verified", org, {}, [org.pk]) for _ in range(210)])
+    assert len(read(cast.signed_in(admin), f"{reverse('api_events')}?page_size={asked}")[0]) == got
+
+
+def test_scope_is_needed(admin: User) -> None:
+    other = bearer(*make_client(admin.organisation_id, by=admin, name="x", scopes=["organisations:read"]))
+    assert other.get(reverse("api_events")).status_code == 403
+    assert Browser().get(reverse("api_events")).status_code == 401
+
+
+# --- The order ------------------------------------------------------------------------------------------------------------
+def test_event_committed_late_gets_a_later_place(admin: User, concurrently: Callable[..., list[Any]]) -> None:
+    """The first number, the last commit: a cursor over numbers has passed it by then."""
+    written, go_on = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        with transaction.atomic():
+            event = happened(admin.organisation, "organisation.refused")
+            written.set()
+            assert go_on.wait(20)
+        return event.pk
+
+    def quick() -> int:
+        assert written.wait(20)
+        event = happened(admin.organisation)
+        place_events()
+        go_on.set()
+        return event.pk
+
+    late, early = concurrently(slow, quick)
+    assert late < early
+    place_events()
+    assert list(Place.objects.order_by("pk").values_list("event", flat=True)) == [early, late]
+    assert not Unplaced.objects.exists()
+
+
+def test_event_that_is_rolled_back_leaves_no_trace(admin: User) -> None:
+    with transaction.atomic():
+        happened(admin.organisation)
+        transaction.set_rollback(True)
+    assert (place_events(), Unplaced.objects.count(), Place.objects.count()) == (0, 0, 0)
+
+
+def test_second_placer_leaves_it_to_the_first(admin: User, concurrently: Callable[..., list[Any]]) -> None:
+    happened(admin.organisation)
+    held, go_on = threading.Event(), threading.Event()
+
+    def first() -> int:
+        with transaction.atomic():
+            connection.cursor().execute("SELECT pg_advisory_xact_lock(%s)", [0xCA4D])
+            held.set()
+            assert go_on.wait(20)
+        return place_events()
+
+    def second() -> int:
+        assert held.wait(20)
+        found = place_events()
+        go_on.set()
+        return found
+
+    assert concurrently(first, second) == [1, 0]
+
+
+def test_eight_writers_and_a_reader_that_polls_miss_nothing(
+    admin: User, concurrently: Callable[..., list[Any]], record_property: Callable[[str, object], None]
+) -> None:
+    """Transactions of 1 to 50 ms. The control reads by number, beside it, and does miss some."""
+    browser, org = cast.signed_in(admin), admin.organisation
+    done = threading.Event()
+
+    def writer(seed: int) -> list[int]:
+        made, dice = [], random.Random(seed)
+        for _ in range(EACH):
+            with transaction.atomic():
+                made.append(happened(org).pk)
+                time.sleep(dice.uniform(0.001, 0.05))
+        return made
+
+    def writers() -> list[int]:
+        results: list[list[int]] = [[] for _ in range(WRITERS)]
+        threads = [threading.Thread(target=_closing(lambda n=n: results[n].extend(writer(n)))) for n in range(WRITERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        done.set()
+        return [pk for made in results for pk in made]
+
+    def by_feed() -> list[str]:
+        seen, url = [], reverse("api_events")
+        while True:
+            last = done.is_set()
+            found, url = read(browser, url)
+            seen += [event["id"] for event in found]
+            if last and not found:
+                return seen
+            time.sleep(0.02)
+
+    def by_number() -> set[int]:
+        seen: set[int] = set()
+        last = 0
+        while not done.is_set():
+            found = list(Event.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True))
+            seen.update(found)
+            last = found[-1] if found else last
+            time.sleep(0.02)
+        seen.update(Event.objects.filter(pk__gt=last).values_list("pk", flat=True))
+        return seen
+
+    made, seen, numbered = concurrently(writers, by_feed, by_number, timeout=120)
+    names = dict(Place.objects.values_list("event", "uid"))
+    assert len(made) == WRITERS * EACH
+    assert len(seen) == len(set(seen)), "nothing twice"
+    assert set(seen) == {f"evt_{names[pk].hex}" for pk in made}, "nothing missed"
+    missed = set(made) - numbered
+    assert missed, "the control missed nothing: the schedule proves nothing"
+    record_property(
+        "figure",
+        f"{WRITERS} writers, {len(made)} events: the feed missed 0, a cursor over numbers {len(missed)}"
+        f" ({100 * len(missed) / len(made):.1f} %)",
+    )
+
+
+def _closing(do: Callable[[], Any]) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            do()
+        finally:
+            connection.close()
+
+    return run
+
+
+# --- The index ------------------------------------------------------------------------------------------------------------
+def test_feed_reads_by_index(admin: User, owner_analyses: Callable[[], None]) -> None:
+    """20,000 events of others: neither the tip, nor the start, nor the rare reader reads the whole table."""
+    busy, org = cast.organisation("Harrier plc"), admin.organisation
+    with transaction.atomic():
+        for _ in range(10):
+            record_many([Entry("organisation.verified", busy, {}, [busy.pk]) for _ in range(2000)])
+        record_many([Entry("organisation.verified", org, {}, [org.pk]) for _ in range(20)])
+    while place_events():
+        pass
+    owner_analyses()
+    clerk = cast.person(cast.organisation("Ministry", "ministry"), "caseworker")
+    tip = Place.objects.latest("pk").pk - 30
+    for user, place in ((admin, 0), (admin, tip), (clerk, 0), (clerk, tip)):
+        plan = Event.objects.visible_to(user).placed_after(place)[:50].explain()
+        assert "Seq Scan" not in plan, plan
