@@ -24,7 +24,7 @@ from disclosures.models import Filing, FilingVersion
 from disclosures.rules import RULES
 from disclosures.shape import json_schema, read
 from ledger.time import now
-from web.api import Input, NewlineJSON, Nothing, PointedSerializer, Problem, Text, Unreadable, pointed
+from web.api import GoneSerializer, Input, NewlineJSON, Nothing, PointedSerializer, Problem, Text, Unreadable, pointed
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------------
@@ -32,7 +32,7 @@ class FilingSerializer(serializers.ModelSerializer[Filing]):
     """A filing as it stands. When it was received, when it was accepted and what state it is in are three things."""
 
     organisation = serializers.CharField(source="organisation.name", read_only=True)
-    amends: Any = serializers.SlugRelatedField(slug_field="reference", read_only=True)
+    amends: Any = serializers.SlugRelatedField(slug_field="reference", read_only=True, allow_null=True)
     received_at = serializers.DateTimeField(source="submitted_at", read_only=True, allow_null=True)
     accepted_at = serializers.SerializerMethodField()
     allowed_actions = serializers.SerializerMethodField()
@@ -353,7 +353,8 @@ def _step(
     more: dict[str, Any] = {}
     if body is SaveInput:
         more["request"] = _described_body(kind, standing=False)
-    return described(view, tag=f"{kind}s", summary=summary, answer=DeclaredFilingSerializer, example=example, **more)
+    answer = GoneSerializer if name == "Discard" else DeclaredFilingSerializer
+    return described(view, tag=f"{kind}s", summary=summary, answer=answer, example=example, **more)
 
 
 def _described_body(kind: str, *, standing: bool = True) -> dict[str, Any]:

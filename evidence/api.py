@@ -15,15 +15,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.endpoints import REFUSALS, One, Verb, described
+from accounts.api.endpoints import One, Verb, described
 from accounts.permissions import allowed
 from evidence import actions
-from evidence.download import VERSIONS, attachment
+from evidence.download import ANY, VERSIONS, attachment
 from evidence.forms import EvidenceForm
+from evidence.intake import ALLOWED
 from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem, Limb
 from evidence.rules import RULES
 from ledger.time import now
-from web.api import Nothing, Problem
+from web.api import GoneSerializer, Nothing, Problem
 from web.fields import DayField
 
 READ, WRITE = "evidence:read", "evidence:write"
@@ -106,7 +107,7 @@ class EvidenceInput(serializers.Serializer[Any]):
         tags=["evidence"],
         summary="Hand in evidence",
         request={"multipart/form-data": EvidenceInput},
-        responses={201: EvidenceSerializer, **REFUSALS},
+        responses={201: EvidenceSerializer},
     ),
 )
 class Evidence(generics.ListAPIView[EvidenceItem]):
@@ -193,7 +194,7 @@ def _as_typed(name: str, request: Request, own: Any) -> dict[str, str]:
         tags=["evidence"],
         summary="One item",
         description="To whom only the non-confidential version was shown, nothing else is shown of it.",
-        responses={200: EvidenceSerializer, **REFUSALS},
+        responses={200: EvidenceSerializer},
     )
 )
 class OneEvidence(One):
@@ -225,7 +226,7 @@ class OneEvidence(One):
     get=extend_schema(
         tags=["evidence"],
         summary="The file, in one of its versions",
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **REFUSALS},
+        responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted({*ALLOWED.values(), ANY})},
     )
 )
 class EvidenceFile(APIView):
@@ -259,15 +260,10 @@ class _Remove(Verb):
         return {"reference": self.kwargs["reference"], "state": "removed"}
 
 
-class RemovedSerializer(serializers.Serializer[Any]):
-    reference = serializers.CharField()
-    state = serializers.CharField()
-
-
 Remove = described(
     _Remove,
     tag="evidence",
     summary="Take back a file that was not handed in",
-    answer=RemovedSerializer,
+    answer=GoneSerializer,
     example={},
 )

@@ -26,14 +26,14 @@ def attachment(item: EvidenceItem, file: FieldFile, version: str) -> FileRespons
         raise Conflict(f"The file of {item.reference} cannot be read at the moment. It has been reported.") from error
     response = FileResponse(content, as_attachment=True, filename=_name_of(item, version))
     whole = file.name == item.file.name
-    response.headers["Content-Type"] = (item.media_type if whole else item.public_media_type) or _ANY
+    response.headers["Content-Type"] = (item.media_type if whole else item.public_media_type) or ANY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = DOWNLOAD_POLICY
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-_ANY = "application/octet-stream"
+ANY = "application/octet-stream"
 
 
 def _name_of(item: EvidenceItem, version: str) -> str:

@@ -37,15 +37,52 @@ class PointedSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class ProblemSerializer(serializers.Serializer[Any]):
-    """Problem details (RFC 9457)."""
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "Problem details (RFC 9457)",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "format": "uri",
+            "description": "The kind of problem: the address of a page about it",
+        },
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer (RFC 6901) into what was sent"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+_REFUSALS = (400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429, 500)
 
-    type = serializers.URLField(help_text="What kind of problem it is; the address is a page about it")
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    errors: Any = PointedSerializer(many=True, required=False)
-    request_id = serializers.CharField(required=False)
+
+def document_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """For the schema: every operation may refuse, and always in the one way."""
+    components = result["components"]
+    components["schemas"]["Problem"] = _PROBLEM
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    components.setdefault("responses", {})["Problem"] = {
+        "description": "What is wrong, and what to do",
+        "content": content,
+    }
+    for methods in result["paths"].values():
+        for method, operation in methods.items():
+            for status in _REFUSALS:
+                operation["responses"].setdefault(str(status), {"$ref": "#/components/responses/Problem"})
+            if method == "get" and any(p["in"] == "path" for p in operation.get("parameters", [])):
+                operation["responses"].setdefault("304", {"description": "Nothing has changed since (If-None-Match)"})
+    return result
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:
@@ -152,6 +189,13 @@ class Input(serializers.Serializer[Any]):
             if unknown:
                 raise serializers.ValidationError(unknown)
         return super().to_internal_value(data)
+
+
+class GoneSerializer(serializers.Serializer[Any]):
+    """What is answered of something that is there no more."""
+
+    reference = serializers.CharField()
+    state = serializers.CharField()
 
 
 # --- Reading one thing ---------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 from accounts.models import KeptAnswer
 from ledger.actions import within
 from ledger.time import now
-from web.api import Input, Nothing, Problem, ProblemSerializer, entity_tag, tags_of
+from web.api import Input, Nothing, Problem, entity_tag, tags_of
 from web.problems import Conflict
 
 PATIENCE = "5s"
@@ -45,7 +45,6 @@ KEY = OpenApiParameter(
     description="A name of your own for this request. A second one with the same key gets the answer of the first, "
     "for 30 days.",
 )
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429), ProblemSerializer)
 
 
 class One(generics.RetrieveAPIView[Any]):
@@ -223,7 +222,7 @@ def described(
         tags=[tag],
         summary=summary,
         request=body,
-        responses={**success, **REFUSALS},
+        responses=success,
         parameters=[KEY, *([] if creates else [IF_MATCH]), *more.pop("parameters", [])],
         examples=[OpenApiExample(summary, value=example, request_only=True)],
         **more,

@@ -1,0 +1,178 @@
+"""The API under fire: schemathesis, with a client of each kind, against what the schema promises.
+
+In CI 200 cases and more for each kind; `make soak` sends 10,000. Nothing may break, nothing may be answered that the
+schema does not document, and the sum is worth something only if most operations were also done (a 2xx).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from accounts.rules import SCOPES_OF_KIND
+from config.wsgi import application
+from ledger.time import standing_at
+from tests.access_world import TODAY, Everything, everything
+from tests.cast import organisation, person
+from tests.test_api_contract import ACCEPTED_IN, MINISTRY_VERBS, program, states
+
+SOAK = bool(os.environ.get("SOAK"))
+CASES = 10_000 if SOAK else 200
+KINDS = ("company", "ministry", "authority", "partner", "none")
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture
+def e(db: None, settings: Any) -> Iterator[Everything]:
+    settings.SECOND_FACTOR_REQUIRED = False
+    # What is tried here is not the counter of requests.
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+    made = everything()
+    with standing_at(TODAY):
+        yield made
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def token(e: Everything, kind: str) -> dict[str, str]:
+    """The headers of a client of this kind."""
+    if kind == "none":
+        return {}
+    people = {"company": e.w.complainant, "ministry": e.w.caseworker, "authority": e.w.officer}
+    who = people.get(kind) or person(organisation("Institute", kind="partner"), "partner")
+    return {"Authorization": program(e, who).defaults["HTTP_AUTHORIZATION"]}
+
+
+def hold_the_connection() -> None:
+    """As Django's test client does (which lets go again): the one connection stays, and what is tried is rolled back."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+
+
+def may(operation: Any, kind: str) -> bool:
+    """Whether a client of this kind can do it at all."""
+    if kind == "none":
+        return bool(operation.path == "/api/v1/decisions/")
+    noun, last = operation.path.split("/")[3], operation.path.rstrip("/").rsplit("/", 1)[1]
+    if operation.method == "get":
+        scope = f"{_SCOPE.get(noun, noun)}:read"
+    elif last in MINISTRY_VERBS and noun != "referrals":
+        scope = {"notices": "cases:manage", "extensions": "cases:manage"}.get(noun, f"{noun}:review")
+    else:
+        scope = f"{_SCOPE.get(noun, noun)}:write"
+    return noun == "decisions" or scope in SCOPES_OF_KIND[kind]
+
+
+_SCOPE = {"notices": "cases", "extensions": "cases", "organisation": "organisations"}
+
+
+def real(operation: Any, objects: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:
+    """Path parameters that name something which is there, in the state in which the verb can be done."""
+    noun, verb = operation.path.split("/")[3].removesuffix("s"), operation.path.rstrip("/").rsplit("/", 1)[1]
+    if not operation.path_parameters:
+        return {}
+    wanted = ACCEPTED_IN.get(f"{noun} {verb}") or next(iter(objects[noun]))
+    if noun in {"disclosure", "allegation"} and operation.method == "get":
+        wanted = {"disclosure": "submitted", "allegation": "received"}[noun]
+    if "/file/" in operation.path or (noun == "evidence" and operation.method == "get"):
+        wanted = "exhibit"
+    [name] = [parameter.name for parameter in operation.path_parameters]
+    return {name: objects[noun][wanted][0]}
+
+
+# Whoever calls WSGI without a server does not close what it was given.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_breaks_and_nothing_undocumented_is_answered(
+    e: Everything, kind: str, record_property: Callable[[str, object], None]
+) -> None:
+    hold_the_connection()
+    schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", application)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    objects, headers = states(e), token(e, kind)
+    hold_the_connection()
+    statuses: Counter[int] = Counter()
+    done: set[str] = set()
+    broken: dict[str, str] = {}
+    each = max(3, CASES // len(operations) + 1)
+
+    def send(operation: Any, case: Any, *, aim: bool) -> None:
+        case.headers = {**(case.headers or {}), "Accept-Encoding": "identity", **headers}
+        if kind == "none":
+            case.headers.pop("Authorization", None)
+        if aim:
+            case.path_parameters = real(operation, objects)
+            case.headers["If-Match"] = "*"
+        before = transaction.savepoint()
+        try:
+            response = case.call()
+            case.validate_response(response, checks=CHECKS)
+        except FailureGroup as failures:
+            # Told all together at the end, once for each kind of failure of each operation.
+            for failure in failures.exceptions:
+                broken.setdefault(f"{operation.label}: {failure.title}", f"{failure}\n{case.as_curl_command()}")
+        finally:
+            transaction.savepoint_rollback(before)
+        statuses[response.status_code] += 1
+        if kind == "none" and operation.path != "/api/v1/decisions/":
+            assert response.status_code == 401, f"{operation.label} was answered {response.status_code} to nobody"
+        if 200 <= response.status_code < 300:
+            done.add(operation.label)
+
+    for operation in operations:
+        example = _example(operation)
+        if example is not None:
+            send(operation, example, aim=True)
+
+        under_fire(operation, each, send)
+    assert not broken, "\n\n".join(f"{name}\n{said[:1500]}" for name, said in broken.items())
+    possible = {operation.label for operation in operations if may(operation, kind)}
+    assert sum(statuses.values()) >= CASES
+    assert len(done & possible) >= 0.8 * len(possible), sorted(possible - done)
+    figure = f"schemathesis as {kind}: {sum(statuses.values())} cases, {dict(sorted(statuses.items()))}, "
+    record_property("figure", f"{figure}{len(done & possible)} of {len(possible)} operations done")
+
+
+def under_fire(operation: Any, cases: int, send: Callable[..., None]) -> None:
+    """Send `cases` cases that fit the schema, half of them aimed at what is there."""
+
+    @hypothesis.settings(
+        max_examples=cases,
+        deadline=None,
+        derandomize=not SOAK,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=[hypothesis.Phase.generate],
+    )
+    @hypothesis.given(case=operation.as_strategy(), aim=st.booleans())
+    def fire(case: Any, aim: bool) -> None:
+        send(operation, case, aim=aim)
+
+    fire()
+
+
+def _example(operation: Any) -> Any:
+    """The named example of the schema as a case; for a GET simply the address."""
+    if operation.method == "get":
+        return operation.Case()
+    raw = operation.definition.raw.get("requestBody", {}).get("content", {})
+    for media_type, content in raw.items():
+        for example in content.get("examples", {}).values():
+            return operation.Case(body=example["value"], media_type=media_type)
+    return None
