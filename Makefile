@@ -42,6 +42,7 @@ check: style types layers templates migrations deployment
 
 bench: .venv-dev/.installed static/vendor/.copied
 	@$(DEV) -m bench $(ARGS)
+	@$(DEV) -m bench --api $(ARGS)
 
 soak: .venv-dev/.installed static/vendor/.copied browser
 	@SOAK=1 $(DEV) -m pytest -n 0 -s tests/faults $(ARGS)

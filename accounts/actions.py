@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import AccessToken, Application
 
-from accounts.models import Client, Contact, Invitation, Organisation, User
+from accounts.models import Client, Contact, Invitation, KeptAnswer, Organisation, User
 from accounts.permissions import check
 from accounts.rules import CLIENT_RULES, ROLES_OF_KIND, RULES, SCOPES_OF_KIND, SERVICE_ROLE_OF_KIND
 from ledger.actions import action, record
@@ -365,3 +365,14 @@ def note_token(client_id: int) -> Client:
     client = Client.objects.select_related("user").get(pk=client_id)
     record(client.user, "client.signed_in", client, audience=[client.ledger_root])
     return client
+
+
+ANSWERS_ARE_KEPT = timedelta(days=30)
+
+
+@action
+def forget_answers() -> int:
+    """Forget what was kept for retries for longer than 30 days, and tokens that are out of date; answers how many."""
+    answers, _ = KeptAnswer.objects.filter(at__lt=now() - ANSWERS_ARE_KEPT).delete()
+    tokens, _ = AccessToken.objects.filter(expires__lt=now() - timedelta(days=1)).delete()
+    return answers + tokens

@@ -1,4 +1,6 @@
-"""`make bench`: an empty tick, due escalations and the queue page, with ten thousand and with a million open cases."""
+"""`make bench`: the sweeps and the queue page with ten thousand and with a million open cases; the API (`--api`).
+`ARGS=--small` is a try of the bench itself.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from bench.measure import p95, say, timed
+
 SIZES = (10_000, 1_000_000)
+API_SIZES = (1_000, 1_000_000)
 DUE = 10_000
 
 
@@ -19,6 +23,7 @@ def main() -> None:
     from config import embedded
 
     sizes = (1_000, 20_000) if "--small" in sys.argv else SIZES
+    api_sizes = (1_000, 20_000) if "--small" in sys.argv else API_SIZES
     due = 300 if "--small" in sys.argv else DUE
     with tempfile.TemporaryDirectory(prefix="candour-bench-") as folder:
         home = Path(folder)
@@ -32,11 +37,15 @@ def main() -> None:
                 CANDOUR_HOME=folder,
                 DJANGO_SETTINGS_MODULE="config.settings",
             )
-            run(sizes, due)
+            start()
+            from bench import api
+
+            # Each on a database of its own: what one has filled would be the other's small size.
+            api.run(api_sizes) if "--api" in sys.argv else run(sizes, due)
 
 
-def run(sizes: tuple[int, int], due: int) -> None:
-    """Measure everything at both sizes, one after the other on the same database, and print the ratios."""
+def start() -> None:
+    """The tables, and Django itself."""
     import subprocess
 
     manage = [sys.executable, "manage.py"]
@@ -46,6 +55,10 @@ def run(sizes: tuple[int, int], due: int) -> None:
     import django
 
     django.setup()
+
+
+def run(sizes: tuple[int, int], due: int) -> None:
+    """Measure everything at both sizes, one after the other on the same database, and print the ratios."""
     from bench import data
     from ledger.time import now
 
@@ -132,20 +145,6 @@ def queue_page() -> tuple[float, int]:
     taken = [timed(page) for _ in range(60)][10:]
     say(f"queue page: p95 {p95(taken) * 1000:.0f} ms, {count} queries")
     return p95(taken), count
-
-
-def timed(do: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    do()
-    return time.perf_counter() - started
-
-
-def p95(taken: list[float]) -> float:
-    return sorted(taken)[int(len(taken) * 0.95)]
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

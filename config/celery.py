@@ -58,6 +58,11 @@ app.conf.update(
             "schedule": timedelta(seconds=15),
             "options": {"expires": 14},
         },
+        "forget": {
+            "task": "accounts.tasks.forget",
+            "schedule": timedelta(hours=6),
+            "options": {"expires": 3600},
+        },
         "webhooks": {
             "task": "notifications.tasks.send_webhooks",
             "schedule": timedelta(seconds=3),

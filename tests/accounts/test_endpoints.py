@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from accounts.models import KeptAnswer
 from disclosures.examples import EXAMPLES
 from disclosures.models import Filing
 from ledger.models import Event
+from ledger.time import now, standing_at
 from tests import cast
 from tests.accounts.test_clients import bearer
 
@@ -205,3 +207,13 @@ def test_kept_answers_hold_no_more_than_was_answered(program: Browser) -> None:
         cursor.execute("SELECT count(*) FROM accounts_keptanswer")
         assert cursor.fetchone() == (1,)
     assert reverse("api_disclosures") == URL
+
+
+def test_answers_are_kept_for_thirty_days(program: Browser) -> None:
+    post(program, idempotency_key="one")
+    with standing_at(now() + timedelta(days=30) - timedelta(minutes=1)):
+        actions.forget_answers()
+        assert KeptAnswer.objects.exists()
+    with standing_at(now() + timedelta(days=30)):
+        actions.forget_answers()
+    assert not KeptAnswer.objects.exists()

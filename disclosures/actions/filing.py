@@ -1,27 +1,27 @@
-"""What a company does with its filings, and what the ministry answers."""
+"""What a company does with one filing: draft it, save it, declare it, amend it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from accounts.models import Organisation, User
+from accounts.models import User
 from accounts.permissions import Rule, check
+from disclosures.actions.standing import NO_STANDING, standing_of
 from disclosures.catalogue import DECLARATION_VERSION, SCHEMAS
 from disclosures.models import (
     Filing,
     FilingBarrier,
     FilingEvidence,
-    FilingReview,
     FilingSection,
     FilingVersion,
     FollowUp,
@@ -29,19 +29,18 @@ from disclosures.models import (
     StandingDeclaration,
     amended_version,
 )
-from disclosures.rules import RULES, STANDING_RULES, not_yet_verified
+from disclosures.rules import RULES
 from disclosures.schema import asked, changes, follow_ups, problems
-from disclosures.shape import path_of
 from evidence.actions import hand_in, wall_off
 from evidence.models import EvidenceItem
 from ledger.actions import Entry, action, record, record_many
-from ledger.references import next_reference, next_references
-from ledger.time import LOCAL_ZONE, local_date, now
+from ledger.references import next_references
+from ledger.time import local_date, now
 from notifications.actions import tell
 from web.problems import Conflict, Invalid
 
 PREFIX = {"disclosure": "D", "allegation": "A"}
-_FILER_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,100}")
+FILER_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 WRONG_REFERENCE = "Your own reference may have letters, digits, hyphens and underscores"
 STRANGE_EVIDENCE = "Choose items from your organisation’s own evidence"
 EVIDENCE_FIELDS = {
@@ -62,13 +61,14 @@ class SectionChanged(Conflict):
 def start(kind: str, *, by: User) -> Filing:
     """Begin a disclosure or an allegation: a draft, seen by the filer's organisation alone."""
     check(by, RULES[kind]["start"])
-    return _begin(kind, [{}], by=by)[0]
+    [filing] = begin(kind, [{}], by=by)
+    lay_out([(filing, {})], by=None)
+    return filing
 
 
-def _begin(kind: str, contents: Sequence[dict[str, Any]], *, by: User, amends: Filing | None = None) -> list[Filing]:
-    """Drafts with these contents, which fit the schema and name the filer's own evidence."""
-    scheme, schema, instant = Scheme.objects.current(), SCHEMAS[kind], now()
-    today = local_date(instant)
+def begin(kind: str, contents: Sequence[dict[str, Any]], *, by: User, amends: Filing | None = None) -> list[Filing]:
+    """New filings, under the references that their contents name; `lay_out` makes drafts of them."""
+    scheme, instant = Scheme.objects.current(), now()
     filings = Filing.objects.bulk_create(
         Filing(
             kind=kind,
@@ -83,21 +83,29 @@ def _begin(kind: str, contents: Sequence[dict[str, Any]], *, by: User, amends: F
         )
         for reference, content in zip(next_references(PREFIX[kind], len(contents)), contents, strict=True)
     )
+    record_many([Entry(f"{kind}.started", f, {}, [f.organisation_id], by=by, private=True) for f in filings])
+    return filings
+
+
+def lay_out(drafts: Sequence[tuple[Filing, dict[str, Any]]], *, by: User | None) -> None:
+    """The sections in which filings are worked on, from what they say. What is handed in by a program has none until it
+    is returned: nobody works on it.
+    """
+    instant = now()
+    today = local_date(instant)
     FilingSection.objects.bulk_create(
         FilingSection(
             filing=filing,
             key=section.key,
             content={f.name: content[f.name] for f in section.fields if f.name in content},
             complete=bool(content) and not problems(section, content, today=today),
-            revision=1 if content and not amends else 0,
-            updated_by=by if content else None,
+            revision=1 if by is not None else 0,
+            updated_by=by,
             updated_at=instant,
         )
-        for filing, content in zip(filings, contents, strict=True)
-        for section in schema.sections
+        for filing, content in drafts
+        for section in SCHEMAS[filing.kind].sections
     )
-    record_many([Entry(f"{kind}.started", f, {}, [f.organisation_id], by=by, private=True) for f in filings])
-    return filings
 
 
 @action
@@ -177,12 +185,12 @@ def _strangers(filing: Filing, content: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _named_evidence(kind: str, content: dict[str, Any]) -> list[str]:
+def named_evidence(kind: str, content: dict[str, Any]) -> list[str]:
     return [reference for name in EVIDENCE_FIELDS[kind] for reference in content.get(name) or []]
 
 
 def _take_filer_reference(filing: Filing, value: str | None) -> None:
-    if value is not None and not _FILER_REFERENCE.fullmatch(value):
+    if value is not None and not FILER_REFERENCE.fullmatch(value):
         raise Invalid({"filer_reference": [WRONG_REFERENCE]})
     if filing.amends_id is not None:
         # An amendment carries its original's reference in its content; the unique one stays with the original.
@@ -230,7 +238,7 @@ def submit(
     content = _whole(filing)
     if seen is not None and seen != digest(content):
         raise Conflict("A colleague has changed this filing since you checked it. Check it again before you declare.")
-    _declare([(filing, content)], Maker(by, name, capacity), by=by, received_at=received_at)
+    declare_all([(filing, content)], Maker(by, name, capacity), by=by, received_at=received_at)
     return filing
 
 
@@ -239,10 +247,10 @@ def submit_standing(filing_id: int, *, by: User, standing_declaration: str, rece
     """Hand a filing in under a standing declaration: for programs. Raises Invalid beside what is missing."""
     filing = Filing.objects.select_for_update().get(pk=filing_id)
     check(by, RULES[filing.kind]["submit"], filing)
-    standing = _standing(filing.organisation_id, {standing_declaration}).get(standing_declaration)
+    standing = standing_of(filing.organisation_id, {standing_declaration}).get(standing_declaration)
     if standing is None:
         raise Invalid({"standing_declaration": [NO_STANDING]})
-    _declare([(filing, _whole(filing))], Maker.of(standing), by=by, received_at=received_at)
+    declare_all([(filing, _whole(filing))], Maker.of(standing), by=by, received_at=received_at)
     return filing
 
 
@@ -266,7 +274,9 @@ class Maker:
         return cls(standing.made_by, standing.name, standing.capacity, standing)
 
 
-def _declare(handed: Sequence[tuple[Filing, dict[str, Any]]], maker: Maker, *, by: User, received_at: datetime) -> None:
+def declare_all(
+    handed: Sequence[tuple[Filing, dict[str, Any]]], maker: Maker, *, by: User, received_at: datetime
+) -> None:
     """Freeze the content of filings of one kind and organisation as versions; a shared step, they are locked or new."""
     if not handed:
         return
@@ -275,9 +285,9 @@ def _declare(handed: Sequence[tuple[Filing, dict[str, Any]]], maker: Maker, *, b
     versions = [_version(filing, content, maker, received_at) for filing, content in handed]
     FilingVersion.objects.bulk_create(versions)
     for filing, _ in handed:
-        filing.state, filing.submitted_at = _after(rule), received_at
+        filing.state, filing.submitted_at = state_after(rule), received_at
     Filing.objects.filter(pk__in=[filing.pk for filing, _ in handed]).update(
-        state=_after(rule), submitted_at=received_at
+        state=state_after(rule), submitted_at=received_at
     )
     _link_evidence(handed, by=by, at=received_at)
     _promise(versions)
@@ -348,169 +358,6 @@ def _tell_of_receipt(versions: Sequence[FilingVersion], received_at: datetime) -
     )
 
 
-# --- Filing for machines: many at once, the single is a list of one ------------------------------------------------------
-NO_STANDING = "There is no standing declaration in force under this reference"
-AT_MOST = 1000
-
-
-@dataclass(frozen=True)
-class Item:
-    """One filing as a program sends it. What could not even be read is said by path: `wrong` of the content
-    (`disclosures.shape`), `outside` of what stands around it.
-    """
-
-    content: dict[str, Any]
-    standing_declaration: str = ""
-    wrong: dict[str, str] = field(default_factory=dict)
-    outside: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Outcome:
-    """What became of an item: created, replayed (its reference was used before: `filing` is the first's), or refused.
-
-    `errors` are by path; `missing` is what a draft would still need.
-    """
-
-    state: str
-    filing: Filing | None = None
-    errors: dict[str, str] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    # Of a second item under the same reference in one request.
-    first: Outcome | None = None
-
-
-@action
-def file(kind: str, items: Sequence[Item], *, by: User, received_at: datetime, dry_run: bool = False) -> list[Outcome]:
-    """File what programs send, an outcome for each in its order; what is wrong with one does not stop the others.
-
-    Under a standing declaration an item is declared and handed in, and must be complete; without one it is a draft.
-    `dry_run` gives the same outcomes and changes nothing. Raises Invalid for more than a thousand.
-    """
-    check(by, RULES[kind]["start"])
-    if len(items) > AT_MOST:
-        raise Invalid({"": [f"Send at most {AT_MOST} at a time"]})
-    # Two requests of one organisation come one after the other: the second finds the first's references.
-    organisation = Organisation.objects.select_for_update(no_key=True).get(pk=by.organisation_id)
-    known = _Known.of(kind, organisation, items, by)
-    outcomes = [_judge(kind, item, known) for item in items]
-    if not dry_run:
-        _create(kind, list(zip(items, outcomes, strict=True)), known, by=by, received_at=received_at)
-    return outcomes
-
-
-@dataclass
-class _Known:
-    """What the outcomes depend on, read once for all items."""
-
-    taken: dict[str, Filing]
-    standing: dict[str, StandingDeclaration]
-    own_evidence: set[str]
-    unverified: str | None
-    today: date
-    # The first outcome under each reference within this very request.
-    first: dict[str, Outcome] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, kind: str, organisation: Organisation, items: Sequence[Item], by: User) -> _Known:
-        references = {r for item in items if isinstance(r := item.content.get("filer_reference"), str)}
-        named = {r for item in items for r in _named_evidence(kind, item.content)}
-        taken = Filing.objects.filter(organisation=organisation, filer_reference__in=references)
-        own = EvidenceItem.objects.filter(organisation=organisation, reference__in=named)
-        return cls(
-            taken={str(f.filer_reference): f for f in taken},
-            standing=_standing(organisation.pk, {i.standing_declaration for i in items}),
-            own_evidence=set(own.values_list("reference", flat=True)),
-            unverified=not_yet_verified(by, None),
-            today=local_date(now()),
-        )
-
-
-def _standing(organisation_id: int, references: Collection[str]) -> dict[str, StandingDeclaration]:
-    found = StandingDeclaration.objects.live().filter(organisation_id=organisation_id, reference__in=references)
-    return {s.reference: s for s in found.select_related("made_by")}
-
-
-def _judge(kind: str, item: Item, known: _Known) -> Outcome:
-    schema, content = SCHEMAS[kind], asked(SCHEMAS[kind], item.content)
-    reference = item.content.get("filer_reference")
-    if isinstance(reference, str) and reference in known.taken:
-        return Outcome("replayed", known.taken[reference])
-    if isinstance(reference, str) and reference in known.first:
-        return Outcome("replayed", first=known.first[reference])
-    errors = {f"content/{path}" if path else "content": message for path, message in item.wrong.items()} | item.outside
-    if isinstance(reference, str) and not _FILER_REFERENCE.fullmatch(reference):
-        errors["content/filer_reference"] = WRONG_REFERENCE
-    for name in EVIDENCE_FIELDS[kind]:
-        if not known.own_evidence.issuperset(content.get(name) or []):
-            errors[f"content/{name}"] = STRANGE_EVIDENCE
-    missing = {
-        f"content/{path_of(schema, control)}": message
-        for section in schema.sections
-        for control, message in problems(section, content, today=known.today).items()
-    }
-    missing = {path: message for path, message in missing.items() if path not in errors}
-    if item.standing_declaration:
-        errors |= missing
-        missing = {}
-        if item.standing_declaration not in known.standing:
-            errors["standing_declaration"] = NO_STANDING
-        elif known.unverified:
-            errors["standing_declaration"] = known.unverified
-    outcome = Outcome("refused" if errors else "created", errors=errors, missing=missing)
-    if isinstance(reference, str) and not errors:
-        known.first[reference] = outcome
-    return outcome
-
-
-def _create(kind: str, judged: list[tuple[Item, Outcome]], known: _Known, *, by: User, received_at: datetime) -> None:
-    """Write what was judged fit, and give every outcome its filing."""
-    fresh = [(item, outcome) for item, outcome in judged if outcome.state == "created"]
-    contents = [asked(SCHEMAS[kind], item.content) for item, _ in fresh]
-    by_standing: dict[str, list[tuple[Filing, dict[str, Any]]]] = {}
-    for (item, outcome), filing, content in zip(fresh, _begin(kind, contents, by=by), contents, strict=True):
-        outcome.filing = filing
-        if item.standing_declaration:
-            by_standing.setdefault(item.standing_declaration, []).append((filing, content))
-    for reference, handed in by_standing.items():
-        _declare(handed, Maker.of(known.standing[reference]), by=by, received_at=received_at)
-    for _, outcome in judged:
-        if outcome.first is not None:
-            outcome.filing = outcome.first.filing
-
-
-@action
-def declare_standing(*, by: User, name: str, capacity: str, expires_on: date) -> StandingDeclaration:
-    """Answer, until the end of a day within a year, for what the organisation's programs file."""
-    check(by, STANDING_RULES["declare"])
-    today = local_date(now())
-    if not today < expires_on <= today + timedelta(days=366):
-        raise Invalid({"expires_on": ["Choose a day after today, and within a year"]})
-    standing = StandingDeclaration.objects.create(
-        reference=next_reference("S"),
-        organisation_id=by.organisation_id,
-        declaration_version=DECLARATION_VERSION,
-        made_by=by,
-        name=name,
-        capacity=capacity,
-        made_at=now(),
-        expires_at=datetime.combine(expires_on + timedelta(days=1), time(0), LOCAL_ZONE).astimezone(UTC),
-    )
-    record(by, "standing.declared", standing, audience=[by.organisation_id], until=standing.expires_at.isoformat())
-    return standing
-
-
-@action
-def revoke_standing(standing_id: int, *, by: User) -> StandingDeclaration:
-    """Answer no longer for what programs file from now on; what was filed under it stands."""
-    standing = StandingDeclaration.objects.select_for_update().get(pk=standing_id)
-    check(by, STANDING_RULES["revoke"], standing)
-    standing.revoked_at, standing.revoked_by = now(), by
-    standing.save(update_fields=["revoked_at", "revoked_by"])
-    record(by, "standing.revoked", standing, audience=[standing.organisation_id])
-    return standing
-
-
 def digest(content: dict[str, Any]) -> str:
     """SHA-256 of the content as JSON with sorted keys and no spaces."""
     return hashlib.sha256(
@@ -519,7 +366,7 @@ def digest(content: dict[str, Any]) -> str:
 
 
 def _link_evidence(handed: Sequence[tuple[Filing, dict[str, Any]]], *, by: User, at: datetime) -> None:
-    named = [(filing, _named_evidence(filing.kind, content)) for filing, content in handed]
+    named = [(filing, named_evidence(filing.kind, content)) for filing, content in handed]
     wanted = {reference for _, references in named for reference in references}
     if not wanted:
         return
@@ -544,7 +391,7 @@ def bar(filing: Filing, user: User) -> None:
 
 
 def _promise(versions: Sequence[FilingVersion]) -> None:
-    """A dated follow-up for every fact that filings which are new leave unknown; see `_follow` for the others."""
+    """A dated follow-up for every fact that filings which are new leave unknown; see `follow` for the others."""
     new = [v for v in versions if v.number == 1 and v.filing.amends_id is None]
     FollowUp.objects.bulk_create(
         FollowUp(filing=v.filing, field=name, due_on=due_on)
@@ -552,11 +399,11 @@ def _promise(versions: Sequence[FilingVersion]) -> None:
         for name, due_on in follow_ups(SCHEMAS[v.filing.kind], v.content)
     )
     for version in versions:
-        if version not in new:
-            _follow(version.filing, version.content)
+        if version.number > 1 or version.filing.amends_id is not None:
+            follow(version.filing, version.content)
 
 
-def _follow(filing: Filing, content: dict[str, Any]) -> None:
+def follow(filing: Filing, content: dict[str, Any]) -> None:
     """Open a dated follow-up for every fact not yet known, and close those that are known by now.
 
     What an amendment leaves unknown is promised by the amendment from here on, no longer by what it amends.
@@ -580,136 +427,35 @@ def discard(filing_id: int, *, by: User) -> Filing:
 
 
 @action
-def withdraw(filing_id: int, *, by: User, reason: str) -> Filing:
-    """Take a filing back; what was declared stays on record."""
-    filing = Filing.objects.select_for_update().get(pk=filing_id)
-    rule = RULES[filing.kind]["withdraw"]
-    check(by, rule, filing)
-    _review(filing, _after(rule), {"": reason}, by=by)
-    filing.follow_ups.filter(done_at__isnull=True).update(done_at=now())
-    standing = filing.lineage().filter(state="accepted").first()
-    if standing is not None:
-        # What the amendment had promised is again the promise of the filing that stays in force.
-        _follow(standing, standing.latest.content)
-    return filing
-
-
-@action
 def amend(filing_id: int, *, by: User) -> Filing:
     """Begin an amendment of an accepted disclosure: a new filing that names the original and starts from its content.
 
     The original stays in force until the amendment is accepted.
     """
     filing = Filing.objects.select_for_update().get(pk=filing_id)
-    check(by, _rule(filing, "amend"), filing)
+    check(by, rule_of(filing, "amend"), filing)
     original = filing.amends or filing
     going = filing.amendment_under_way()
     if going is not None:
         back = reverse("filing", args=[going.reference])
         raise Conflict(f"There is already an amendment under way: {going.reference}.", back=back)
-    amendment = _begin(filing.kind, [filing.latest.content], by=by, amends=original)[0]
+    content = filing.latest.content
+    [amendment] = begin(filing.kind, [content], by=by, amends=original)
+    lay_out([(amendment, content)], by=None)
     FilingBarrier.objects.bulk_create(
         FilingBarrier(filing=amendment, user_id=pk) for pk in original.barriers.values_list("user_id", flat=True)
     )
     return amendment
 
 
-@action
-def accept(filing_id: int, *, by: User, version: int | None = None) -> Filing:
-    """The ministry accepts a disclosure; an amendment supersedes what it amends."""
-    return _answer(filing_id, "accept", {}, by=by, version=version)
-
-
-@action
-def return_(filing_id: int, *, by: User, reasons: dict[str, str], version: int | None = None) -> Filing:
-    """The ministry returns a disclosure with reasons by section; the correction is the next version."""
-    return _answer(filing_id, "return_", _some(reasons), by=by, version=version)
-
-
-@action
-def acknowledge(filing_id: int, *, by: User, version: int | None = None) -> Filing:
-    """The ministry has begun to look at an allegation."""
-    return _answer(filing_id, "acknowledge", {}, by=by, version=version)
-
-
-@action
-def admit(filing_id: int, *, by: User, version: int | None = None) -> Filing:
-    """The ministry admits an allegation: a case can be opened from it."""
-    return _answer(filing_id, "admit", {}, by=by, version=version)
-
-
-@action
-def want_more(filing_id: int, *, by: User, reasons: dict[str, str], version: int | None = None) -> Filing:
-    """The ministry asks the complainant for more, by section."""
-    return _answer(filing_id, "want_more", _some(reasons), by=by, version=version)
-
-
-@action
-def reject(filing_id: int, *, by: User, reason: str, version: int | None = None) -> Filing:
-    """The ministry rejects an allegation, with reasons."""
-    return _answer(filing_id, "reject", _some({"": reason}), by=by, version=version)
-
-
-def _some(reasons: dict[str, str]) -> dict[str, str]:
-    given = {section: text for section, text in reasons.items() if text.strip()}
-    if not given:
-        raise Invalid({"": ["Give a reason for at least one section"]})
-    return given
-
-
-def _rule(filing: Filing, verb: str) -> Rule:
+def rule_of(filing: Filing, verb: str) -> Rule:
     rule = RULES[filing.kind].get(verb)
     if rule is None:
         raise Conflict(f"This is not done to {filing.get_kind_display().lower()}s.")
     return rule
 
 
-def _after(rule: Rule) -> str:
+def state_after(rule: Rule) -> str:
     if rule.after is None:
         raise ValueError(f"“{rule.label}” leads to no state.")
     return rule.after
-
-
-def _answer(filing_id: int, verb: str, reasons: dict[str, str], *, by: User, version: int | None = None) -> Filing:
-    """`version` is the one that the official read: nobody decides on a correction that came in meanwhile unread."""
-    filing = Filing.objects.select_for_update().get(pk=filing_id)
-    rule = _rule(filing, verb)
-    check(by, rule, filing)
-    if version is not None and filing.latest.number != version:
-        raise Conflict(f"{filing.reference} has been corrected since you read it. Read the new version first.")
-    _review(filing, _after(rule), reasons, by=by)
-    if verb == "accept" and filing.amends is not None:
-        _supersede(filing)
-    return filing
-
-
-def _review(filing: Filing, state: str, reasons: dict[str, str], *, by: User) -> Filing:
-    filing.state, filing.decided_at = state, now()
-    filing.save(update_fields=["state", "decided_at"])
-    FilingReview.objects.create(
-        filing=filing, version=filing.latest, outcome=state, reasons=reasons, by=by, at=filing.decided_at
-    )
-    record(by, f"{filing.kind}.{state}", filing, audience=[filing.organisation_id], sections=sorted(reasons))
-    if state != "withdrawn":
-        tell(
-            "filing_reviewed",
-            filing,
-            organisations=[filing.organisation_id],
-            url=reverse("filing", args=[filing.reference]),
-            kind=filing.get_kind_display().lower(),
-            reference=filing.reference,
-            state=filing.get_state_display(),
-        )
-    return filing
-
-
-def _supersede(amendment: Filing) -> None:
-    """The accepted amendment takes the place of its original, and of an earlier amendment of the same original."""
-    standing = amendment.lineage().select_for_update().filter(state="accepted").exclude(pk=amendment.pk)
-    for filing in standing.order_by("pk"):
-        check(None, RULES[filing.kind]["supersede"], filing)
-        filing.state = "superseded"
-        filing.save(update_fields=["state"])
-        record(
-            None, f"{filing.kind}.superseded", filing, audience=[filing.organisation_id], amendment=amendment.reference
-        )
