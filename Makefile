@@ -45,7 +45,7 @@ bench: .venv-dev/.installed static/vendor/.copied
 	@$(DEV) -m bench --api $(ARGS)
 
 soak: .venv-dev/.installed static/vendor/.copied browser
-	@SOAK=1 $(DEV) -m pytest -n 0 -s tests/faults $(ARGS)
+	@SOAK=1 $(DEV) -m pytest -n 0 -s tests/faults tests/test_api_fuzz.py $(ARGS)
 
 # --- Environments -----------------------------------------------------------------------------------------------------
 .venv/.installed: requirements/base.txt

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import transaction
 from django.test import Client as Browser
 from django.urls import reverse
@@ -18,6 +19,7 @@ from accounts.actions import make_client
 from accounts.models import User
 from accounts.rules import SCOPES, SCOPES_OF_KIND
 from config import story
+from disclosures.catalogue import ALLEGATION, DISCLOSURE
 from disclosures.models import StandingDeclaration
 from ledger.time import standing_at
 from tests.access_world import TODAY, Everything, everything
@@ -148,6 +150,56 @@ def test_every_example_is_accepted_as_it_stands(e: Everything, schema: dict[str,
                 refused[url] = (answer.status_code, answer.content)
     assert not refused
     assert sent > 25
+
+
+# --- Mass assignment -----------------------------------------------------------------------------------------------------
+def names_of_columns() -> set[str]:
+    """Every name of a field or column of every model here."""
+    rooms = ("accounts", "cases", "disclosures", "evidence", "ledger", "notifications")
+    models = [m for m in apps.get_models() if m._meta.app_label in rooms]
+    fields = [f for m in models for f in m._meta.get_fields()]
+    return {"id", "pk"} | {f.name for f in fields} | {str(getattr(f, "attname", f.name)) for f in fields}
+
+
+def test_every_column_by_name_is_refused_where_it_is_not_asked(e: Everything, schema: dict[str, Any]) -> None:
+    """At once, beside a body that is accepted without them; and within what a filing says, and each reply."""
+    programs = {name: program(e, getattr(e.w, name)) for name in ("complainant", "caseworker", "officer")}
+    objects, tried = states(e), 0
+    for method, path, operation in operations(schema):
+        if method != "post" or "multipart/form-data" in operation["requestBody"]["content"]:
+            continue
+        noun, verb = path.split("/")[3].removesuffix("s"), path.rstrip("/").rsplit("/", 1)[1]
+        who = "officer" if noun == "referral" else "caseworker" if verb in MINISTRY_VERBS else "complainant"
+        wanted = ACCEPTED_IN.get(f"{noun} {verb}", next(iter(objects[noun])))
+        url = path.replace("{reference}", str(objects[noun][wanted][0])).replace("{id}", str(objects[noun][wanted][0]))
+        kind, content = next(iter(operation["requestBody"]["content"].items()))
+        for example in content["examples"].values():
+            for body, at in _with_columns(example["value"]):
+                answer = programs[who].post(url, json.dumps(body), kind, headers={"if-match": "*"})
+                told = answer.json()
+                errors = told["results"][0]["errors"] if "results" in told else told.get("errors", [])
+                refused = {error["pointer"] for error in errors}
+                missed = {name for name in names_of_columns() - set(at[1]) if f"{at[0]}/{name}" not in refused}
+                assert not missed, f"{url} takes {sorted(missed)} at {at[0]}"
+                tried += 1
+    assert tried > 30
+
+
+def _with_columns(body: Any) -> Iterator[tuple[Any, tuple[str, Any]]]:
+    """The body with every name of a column in it, and where: at the top, in what a filing says, in a reply."""
+    if isinstance(body, list):
+        for inner, (at, known) in _with_columns(body[0]):
+            yield [inner], (at, known)
+        return
+    strange = dict.fromkeys(names_of_columns(), 1)
+    yield {**strange, **body}, ("#", [*body, "standing_declaration", "content"])
+    if "content" in body:
+        asked = [f.name for s in (*DISCLOSURE.sections, *ALLEGATION.sections) for f in s.fields]
+        yield {**body, "content": {**strange, **body["content"]}}, ("#/content", asked)
+    if "replies" in body:
+        reply = body["replies"][0]
+        known = [*reply, "where_held", "why_not_held", "evidence"]
+        yield {"replies": [{**strange, **reply}]}, ("#/replies/0", known)
 
 
 # --- Who gets what, by a client of each kind with all the scopes it can have ---------------------------------------------

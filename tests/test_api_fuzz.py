@@ -38,6 +38,15 @@ KINDS = ("company", "ministry", "authority", "partner", "none")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+def site(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The site as a server runs it: what was answered is read to its end and closed."""
+    response = application(environ, start_response)
+    try:
+        return [b"".join(response)]
+    finally:
+        response.close()
+
+
 @pytest.fixture
 def e(db: None, settings: Any) -> Iterator[Everything]:
     settings.SECOND_FACTOR_REQUIRED = False
@@ -96,14 +105,12 @@ def real(operation: Any, objects: dict[str, dict[str, list[Any]]]) -> dict[str, 
     return {name: objects[noun][wanted][0]}
 
 
-# Whoever calls WSGI without a server does not close what it was given.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_breaks_and_nothing_undocumented_is_answered(
     e: Everything, kind: str, record_property: Callable[[str, object], None]
 ) -> None:
     hold_the_connection()
-    schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", application)
+    schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", site)
     operations = [found.ok() for found in schema.get_all_operations()]
     objects, headers = states(e), token(e, kind)
     hold_the_connection()
@@ -176,3 +183,38 @@ def _example(operation: Any) -> Any:
         for example in content.get("examples", {}).values():
             return operation.Case(body=example["value"], media_type=media_type)
     return None
+
+
+def test_one_thing_after_another_breaks_nothing(e: Everything, record_property: Callable[[str, object], None]) -> None:
+    """Stateful: what one operation answers is what the next is asked about, by the links that can be inferred."""
+    headers = {**token(e, "company"), "Accept-Encoding": "identity", "If-Match": "*"}
+    hold_the_connection()
+    schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", site)
+    machine: Any = schema.as_state_machine()
+    seen: Counter[int] = Counter()
+
+    class Program(machine):  # type: ignore[misc]
+        def before_call(self, case: Any) -> None:
+            case.headers = {**(case.headers or {}), **headers}
+
+        def validate_response(self, response: Any, case: Any, **kwargs: Any) -> None:
+            seen[response.status_code] += 1
+            case.validate_response(response, checks=CHECKS)
+
+    before = transaction.savepoint()
+    Program.run(
+        settings=hypothesis.settings(
+            max_examples=200 if SOAK else 10,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=not SOAK,
+            database=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            phases=[hypothesis.Phase.generate],
+        )
+    )
+    transaction.savepoint_rollback(before)
+    record_property(
+        "figure", f"schemathesis, one after another: {sum(seen.values())} steps, {dict(sorted(seen.items()))}"
+    )
+    assert seen[200] + seen[201] > 0.1 * sum(seen.values())
