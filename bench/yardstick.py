@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from disclosures.catalogue import DECLARATION_VERSION, SCHEMAS
-from disclosures.models import Filing, FilingSection, FilingVersion, Scheme
+from disclosures.models import Filing, FilingVersion, Scheme
 from ledger.actions import record
 from ledger.references import next_reference
 from ledger.time import now
@@ -69,9 +69,6 @@ class FilingSerializer(serializers.Serializer[Filing]):
             submitted_at=now(),
             filer_reference=content["filer_reference"],
         )
-        for section in SCHEMA.sections:
-            answers = {f.name: content[f.name] for f in section.fields if f.name in content}
-            FilingSection.objects.create(filing=filing, key=section.key, content=answers, complete=True, revision=1)
         FilingVersion.objects.create(
             filing=filing,
             number=1,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 EXACT, ESTIMATED, NOT_KNOWN = "exact", "estimated", "not_known"
@@ -60,6 +61,11 @@ class Field:
     past: bool = False
     max_length: int = 300
 
+    @cached_property
+    def values(self) -> frozenset[str]:
+        """What may be chosen."""
+        return frozenset(value for value, _ in self.choices)
+
     def is_required(self, content: Content) -> bool:
         return self.required(content) if isinstance(self.required, When) else self.required
 
@@ -84,13 +90,18 @@ class Schema:
     version: str
     sections: tuple[Section, ...]
 
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """All fields by name, in the order in which they are asked."""
+        return {f.name: f for s in self.sections for f in s.fields}
+
     def section(self, key: str) -> Section:
         """The section `key`; raises KeyError."""
         return next((s for s in self.sections if s.key == key), None) or _missing(key)
 
     def field(self, name: str) -> Field:
         """The field `name`; raises KeyError."""
-        return next((f for s in self.sections for f in s.fields if f.name == name), None) or _missing(name)
+        return self.fields.get(name) or _missing(name)
 
 
 def _missing(key: str) -> Any:
@@ -172,13 +183,12 @@ def asked(schema: Schema, content: Content) -> dict[str, Any]:
 
     An answer that goes may have been the reason for another question, so this repeats until nothing more goes.
     """
-    kept = dict(content)
-    while True:
-        fields = (f for s in schema.sections for f in s.fields)
-        fewer = {f.name: kept[f.name] for f in fields if f.name in kept and f.is_asked(kept)}
-        if len(fewer) == len(kept):
-            return fewer
-        kept = fewer
+    kept = {name: content[name] for name in schema.fields if name in content}
+    conditional = [f for f in schema.fields.values() if isinstance(f.required, When)]
+    while gone := [f.name for f in conditional if f.name in kept and not f.is_asked(kept)]:
+        for name in gone:
+            del kept[name]
+    return kept
 
 
 def follow_ups(schema: Schema, content: Content) -> list[tuple[str, date]]:

@@ -19,6 +19,7 @@ from disclosures.schema import ESTIMATED, EXACT, MOST, NOT_KNOWN, Field, Schema,
 
 REASON_LENGTH = 1000
 _USED = {EXACT: ("value",), ESTIMATED: ("value", "how"), NOT_KNOWN: ("why", "known_by")}
+_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _email, _url = EmailValidator(), URLValidator()
 
@@ -35,7 +36,7 @@ def read(schema: Schema, sent: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """The content that `sent` holds, in the shape of `disclosures.schema`, and what could not be read, by path."""
     if not isinstance(sent, Mapping):
         return {}, {"": "This must be an object with an answer for each field."}
-    fields = {f.name: f for s in schema.sections for f in s.fields}
+    fields = schema.fields
     content: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, answer in sent.items():
@@ -69,7 +70,7 @@ def _text(field: Field, answer: Any, *, most: int = 0) -> str:
     if not isinstance(answer, str):
         raise _Wrong("This must be a text.")
     text = answer.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if _UNKEEPABLE.search(text):
         raise _Wrong("This holds a character that cannot be kept.")
     limit = most or field.max_length
     if len(text) > limit:
@@ -90,7 +91,7 @@ def _checked(validate: Callable[[str], None], message: str) -> Callable[[Field, 
 
 
 def _choice(field: Field, answer: Any) -> str:
-    if not isinstance(answer, str) or answer not in dict(field.choices):
+    if not isinstance(answer, str) or answer not in field.values:
         raise _Wrong(f"This must be one of: {', '.join(value for value, _ in field.choices)}.")
     return answer
 

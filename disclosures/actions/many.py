@@ -60,6 +60,8 @@ class Outcome:
     filing: Filing | None = None
     errors: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    # What is filed: the content without answers to what is not asked.
+    content: dict[str, Any] = field(default_factory=dict)
     # Of a second item under the same reference in one request.
     first: Outcome | None = None
 
@@ -136,7 +138,7 @@ def _judge(kind: str, item: Item, known: _Known) -> Outcome:
             errors["standing_declaration"] = NO_STANDING
         elif known.unverified:
             errors["standing_declaration"] = known.unverified
-    outcome = Outcome("refused" if errors else "created", errors=errors, missing=missing)
+    outcome = Outcome("refused" if errors else "created", errors=errors, missing=missing, content=content)
     if isinstance(reference, str) and not errors:
         known.first[reference] = outcome
     return outcome
@@ -145,7 +147,7 @@ def _judge(kind: str, item: Item, known: _Known) -> Outcome:
 def _create(kind: str, judged: list[tuple[Item, Outcome]], known: _Known, *, by: User, received_at: datetime) -> None:
     """Write what was judged fit, and give every outcome its filing."""
     fresh = [(item, outcome) for item, outcome in judged if outcome.state == "created"]
-    contents = [asked(SCHEMAS[kind], item.content) for item, _ in fresh]
+    contents = [outcome.content for _, outcome in fresh]
     # By the declaration under which they are handed in; "" for those that stay drafts.
     by_standing: dict[str, list[tuple[Filing, dict[str, Any]]]] = {}
     for (item, outcome), filing, content in zip(fresh, begin(kind, contents, by=by), contents, strict=True):
