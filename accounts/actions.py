@@ -9,7 +9,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import AccessToken, Application
 
@@ -375,4 +375,6 @@ def forget_answers() -> int:
     """Forget what was kept for retries for longer than 30 days, and tokens that are out of date; answers how many."""
     answers, _ = KeptAnswer.objects.filter(at__lt=now() - ANSWERS_ARE_KEPT).delete()
     tokens, _ = AccessToken.objects.filter(expires__lt=now() - timedelta(days=1)).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM cache WHERE expires < now()")
     return answers + tokens

@@ -150,7 +150,12 @@ _database["CONN_MAX_AGE"] = 0
 DATABASES = {"default": _database}
 
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+    # It holds counters of what was tried. Kept small, it would forget them as soon as somebody fills it.
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
@@ -335,16 +340,19 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.clients.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["web.api.StrictJSON"],
     "DEFAULT_PAGINATION_CLASS": "web.api.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.clients.PerClient"],
     "DEFAULT_THROTTLE_RATES": {"client": "600/min"},
+    # What a caller says of the addresses before its own counts for nothing, but for what our own proxy adds.
+    "NUM_PROXIES": 1 if env.bool("CANDOUR_BEHIND_PROXY", default=False) else 0,
     "EXCEPTION_HANDLER": "web.api.exception_handler",
 }
 
 # --- OAuth 2 for machines: client credentials alone; tokens of an hour, of which only a hash is kept (RFC 9700) ----------
+TOKENS_A_MINUTE = 60
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
 OAUTH2_PROVIDER = {
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,

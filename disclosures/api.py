@@ -5,6 +5,7 @@ Read without what their filers claim confidential.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,7 +13,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
 from accounts.api.endpoints import One, Retries, Verb, described
@@ -24,7 +24,20 @@ from disclosures.models import Filing, FilingVersion
 from disclosures.rules import RULES
 from disclosures.shape import json_schema, read
 from ledger.time import now
-from web.api import GoneSerializer, Input, NewlineJSON, Nothing, PointedSerializer, Problem, Text, Unreadable, pointed
+from web.api import (
+    AT_MOST_ERRORS,
+    GoneSerializer,
+    Input,
+    NewlineJSON,
+    Nothing,
+    PointedSerializer,
+    Problem,
+    StrictJSON,
+    Text,
+    Unreadable,
+    escaped,
+    pointed,
+)
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------------
@@ -67,14 +80,29 @@ class FilingSerializer(serializers.ModelSerializer[Filing]):
 _NAMES = {"save_section": "save", "want_more": "want-more"}
 
 
+class DraftSerializer(serializers.Serializer[Any]):
+    revision = serializers.IntegerField()
+    sha256 = serializers.CharField(help_text="Of what would be declared as it stands")
+
+
 class DeclaredFilingSerializer(FilingSerializer):
     """A filing with the version that was declared last; `content` leaves out the fields that are confidential."""
 
     version = serializers.SerializerMethodField()
+    draft = serializers.SerializerMethodField()
 
     class Meta(FilingSerializer.Meta):
-        fields = (*FilingSerializer.Meta.fields, "version")
+        fields = (*FilingSerializer.Meta.fields, "version", "draft")
         read_only_fields = fields
+
+    @extend_schema_field(DraftSerializer(allow_null=True))
+    def get_draft(self, filing: Filing) -> dict[str, Any] | None:
+        """For the filer: which state the working content is in, so that a colleague's save changes the entity tag."""
+        own = filing.organisation_id == self.context["request"].user.organisation_id
+        if not own or filing.state not in {"draft", "returned", "more_wanted"}:
+            return None
+        revision = sum(section.revision for section in filing.sections.all())
+        return {"revision": revision, "sha256": act.digest(act.declarable(filing))}
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_version(self, filing: Filing) -> dict[str, Any] | None:
@@ -116,21 +144,27 @@ class FilingInput(Input):
     standing_declaration = Text(max_length=24, required=False)
 
 
+_STANDING = re.compile(r"(S-[0-9]{4}-[0-9]{6,12})?", re.ASCII)
+
+
 def _item(kind: str, sent: Any) -> act.Item:
     """One filing as it was sent; what is wrong with it goes along."""
     if isinstance(sent, Unreadable) or not isinstance(sent, dict):
         return act.Item({}, wrong={"": "This must be an object with `content`."})
     content, wrong = read(SCHEMAS[kind], sent.get("content"))
     standing = sent.get("standing_declaration", "")
-    outside = {name: "This is not asked here." for name in sent if name not in {"content", "standing_declaration"}}
-    if not isinstance(standing, str):
-        standing, outside = "", {**outside, "standing_declaration": "This must be a text."}
+    strange = [name for name in sent if name not in {"content", "standing_declaration"}][:AT_MOST_ERRORS]
+    outside = {escaped(name): "This is not asked here." for name in strange}
+    if not isinstance(standing, str) or not _STANDING.fullmatch(standing):
+        outside["standing_declaration"] = "This must be a reference such as S-2026-000123."
+        standing = ""
     return act.Item(content, standing, wrong, outside)
 
 
 class MissingSerializer(serializers.Serializer[Any]):
     missing = PointedSerializer(many=True, help_text="What a draft still needs before it can be declared")
     outcome = serializers.ChoiceField(choices=["created", "replayed"])
+    same_content = serializers.BooleanField(help_text="Of a replay: whether the first said the same")
     ruleset = serializers.CharField(help_text="The version of the questions by which it was judged")
 
 
@@ -148,6 +182,7 @@ class ResultSerializer(serializers.Serializer[Any]):
     reference = serializers.CharField(allow_null=True)
     filer_reference = serializers.CharField(allow_null=True)
     state = serializers.CharField(allow_null=True)
+    same_content = serializers.BooleanField()
     errors: Any = PointedSerializer(many=True)
     missing = PointedSerializer(many=True)
 
@@ -176,10 +211,10 @@ class _File(Verb):
     status = 201
 
     def file(self, request: Request) -> HttpResponse:
-        retries = Retries(request)
+        dry_run = _dry(request)
+        retries = Retries(request, keep=not dry_run)
         if (given := retries.answered()) is not None:
             return given
-        dry_run = _dry(request)
         if not isinstance(request.data, dict):
             raise Problem(400, errors={"": "This must be an object with `content`."})
         item = _item(self.kind, request.data)
@@ -196,7 +231,12 @@ class _File(Verb):
         ruleset = SCHEMAS[self.kind].version
         if outcome.state == "refused":
             raise Problem(400, "Nothing was filed.", errors=outcome.errors, ruleset=ruleset)
-        said = {"outcome": outcome.state, "ruleset": ruleset, "missing": pointed(outcome.missing)}
+        said = {
+            "outcome": outcome.state,
+            "same_content": outcome.same_content,
+            "ruleset": ruleset,
+            "missing": pointed(outcome.missing),
+        }
         if outcome.filing is None:
             return said
         shown = _seen(self.request, self.kind).get(pk=outcome.filing.pk)
@@ -228,13 +268,14 @@ class _Bulk(Verb):
     """POST of up to a thousand filings, with an outcome for each."""
 
     kind: ClassVar[str]
-    parser_classes = (JSONParser, NewlineJSON)
+    parser_classes = (StrictJSON, NewlineJSON)
 
     def post(self, request: Request, **where: Any) -> HttpResponse:
-        retries = Retries(request)
+        dry_run = _dry(request)
+        retries = Retries(request, keep=not dry_run)
         if (given := retries.answered()) is not None:
             return given
-        dry_run, sent = _dry(request), request.data
+        sent = request.data
         if not isinstance(sent, list):
             raise Problem(400, errors={"": "This must be a list of filings, or one filing a line (NDJSON)."})
         if len(sent) > act.AT_MOST:
@@ -259,6 +300,7 @@ class _Bulk(Verb):
                     "reference": filing.reference if filing else None,
                     "filer_reference": filing.filer_reference if filing else None,
                     "state": filing.state if filing else None,
+                    "same_content": outcome.same_content,
                     "errors": pointed(outcome.errors),
                     "missing": pointed(outcome.missing),
                 }

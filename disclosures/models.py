@@ -52,7 +52,7 @@ class FilingQuerySet(models.QuerySet["Filing"]):
         if user is None or not user.is_authenticated or not user.is_active:
             return self.none()
         if user.is_ministry:
-            walled = FilingBarrier.objects.filter(filing=OuterRef("pk"), user=user)
+            walled = FilingBarrier.objects.against(user).filter(filing=OuterRef("pk"))
             return self.exclude(state="draft").filter(~Exists(walled))
         if user.is_company:
             return self.filter(organisation_id=user.organisation_id)
@@ -334,11 +334,19 @@ class FilingGrant(models.Model):
         return f"{self.filing_id} to {self.organisation_id}"
 
 
+class FilingBarrierQuerySet(models.QuerySet["FilingBarrier"]):
+    def against(self, user: Any) -> Self:
+        """See `ledger.models.WallQuerySet.against`."""
+        return self if user.is_service else self.filter(user=user)
+
+
 class FilingBarrier(models.Model):
     """A wall between one official and a filing: a declared conflict, written by the action above that knows of it."""
 
     filing = models.ForeignKey(Filing, on_delete=models.PROTECT, related_name="barriers")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    objects = FilingBarrierQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["filing", "user"], name="filing_barrier_once")]

@@ -18,6 +18,9 @@ from django.core.validators import EmailValidator, URLValidator
 from disclosures.schema import ESTIMATED, EXACT, MOST, NOT_KNOWN, Field, Schema, When, is_blank
 
 REASON_LENGTH = 1000
+AT_MOST_WRONG = 50
+AT_MOST_REFERENCES = 200
+_REFERENCE = re.compile(r"E-[0-9]{4}-[0-9]{6,12}", re.ASCII)
 _USED = {EXACT: ("value",), ESTIMATED: ("value", "how"), NOT_KNOWN: ("why", "known_by")}
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -40,8 +43,12 @@ def read(schema: Schema, sent: Any) -> tuple[dict[str, Any], dict[str, str]]:
     content: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, answer in sent.items():
+        if len(wrong) >= AT_MOST_WRONG:
+            break
         if name not in fields:
-            wrong[str(name)] = "This is not asked here."
+            # Cut, and in characters that can be sent back; "/" divides the parts of a path.
+            said = str(name)[:100].encode("utf-8", "replace").decode()
+            wrong[said.replace("~", "~0").replace("/", "~1")] = "This is not asked here."
             continue
         if is_blank(answer):
             continue
@@ -103,8 +110,10 @@ def _many(field: Field, answer: Any) -> list[str]:
 
 
 def _references(field: Field, answer: Any) -> list[str]:
-    if not isinstance(answer, list) or not all(isinstance(one, str) and len(one) <= 24 for one in answer):
+    if not isinstance(answer, list) or not all(isinstance(one, str) and _REFERENCE.fullmatch(one) for one in answer):
         raise _Wrong("This must be a list of references such as E-2026-000123.")
+    if len(answer) > AT_MOST_REFERENCES:
+        raise _Wrong(f"Name at most {AT_MOST_REFERENCES} items.")
     return list(dict.fromkeys(answer))
 
 
@@ -148,7 +157,7 @@ def _fact(field: Field, answer: Any) -> dict[str, Any]:
         raise _Wrong('This must be an object: {"precision": "exact", "value": ...}.')
     for name in answer:
         if name not in {"precision", "value", "how", "why", "known_by"}:
-            raise _Wrong("This is not asked here.", str(name))
+            raise _Wrong("This is not asked here.", str(name)[:100].encode("utf-8", "replace").decode())
     precision = answer.get("precision")
     if not isinstance(precision, str) or precision not in _USED:
         raise _Wrong(f"This must be one of: {', '.join(_USED)}.", "precision")

@@ -17,7 +17,7 @@ from accounts.permissions import check
 from evidence.intake import Refused, inspect
 from evidence.models import FULL, NON_CONFIDENTIAL, Barrier, EvidenceItem, Grant
 from evidence.rules import RULES
-from ledger.actions import action, record
+from ledger.actions import action, record, wall
 from ledger.references import next_reference
 from ledger.time import now
 from web.problems import Conflict, Invalid
@@ -162,10 +162,11 @@ def end_grants(organisation: Organisation, reason: str) -> None:
 
 def wall_off(items: Iterable[EvidenceItem], users: Iterable[User]) -> None:
     """Put a wall between officials with a conflict and items."""
-    people = list(users)
+    people, walled = list(users), list(items)
     Barrier.objects.bulk_create(
-        [Barrier(item=item, user=user) for item in items for user in people], ignore_conflicts=True
+        [Barrier(item=item, user=user) for item in walled for user in people], ignore_conflicts=True
     )
+    wall(walled, people)
 
 
 __all__ = ["FULL", "NON_CONFIDENTIAL", "add", "end_grants", "grant", "hand_in", "read", "remove", "wall_off"]

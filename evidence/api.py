@@ -182,7 +182,7 @@ def _as_typed(name: str, request: Request, own: Any) -> dict[str, str]:
         yes = {"personal_data": "yes"}.get(name, "on")
         return {name: yes if value == "true" else no}
     if name == "derived_from":
-        found = own.filter(reference=value).values_list("pk", flat=True).first()
+        found = own.filter(reference=value.replace("\0", "")).values_list("pk", flat=True).first()
         if found is None:
             raise _Wrong("Choose an item from your organisation’s own evidence.")
         return {name: str(found)}

@@ -95,7 +95,9 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """A new file begins."""
-        super().new_file(*args, **kwargs)
+        field_name, file_name, *rest = args
+        # The temporary file takes the ending of the name: one of three hundred letters is more than a disk takes.
+        super().new_file(field_name, safe_name(str(file_name)), *rest, **kwargs)
         self._sha256 = hashlib.sha256()
         self._seen = 0
 

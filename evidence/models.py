@@ -30,7 +30,7 @@ class EvidenceQuerySet(models.QuerySet["EvidenceItem"]):
         if user is None or not user.is_authenticated or not user.is_active:
             return self.none()
         if user.is_ministry:
-            walled = Barrier.objects.filter(item=OuterRef("pk"), user=user)
+            walled = Barrier.objects.against(user).filter(item=OuterRef("pk"))
             return self.filter(~Exists(walled), submitted_at__isnull=False)
         granted = Exists(Grant.objects.current().filter(item=OuterRef("pk"), organisation_id=user.organisation_id))
         if user.is_company:
@@ -142,7 +142,7 @@ class EvidenceItem(models.Model):
         if user.organisation_id == self.organisation_id and user.is_company:
             return FULL
         if user.is_ministry:
-            return FULL if not self.barriers.filter(user=user).exists() else None
+            return FULL if not Barrier.objects.against(user).filter(item=self).exists() else None
         grants = Grant.objects.current().filter(item=self, organisation_id=user.organisation_id)
         found = set(grants.values_list("projection", flat=True))
         return FULL if FULL in found else NON_CONFIDENTIAL if found else None
@@ -176,11 +176,19 @@ class Grant(models.Model):
         return f"{self.item_id} to {self.organisation_id}"
 
 
+class BarrierQuerySet(models.QuerySet["Barrier"]):
+    def against(self, user: Any) -> BarrierQuerySet:
+        """See `ledger.models.WallQuerySet.against`."""
+        return self if user.is_service else self.filter(user=user)
+
+
 class Barrier(models.Model):
     """A wall between one official and an item: a declared conflict, written by the action above that knows of it."""
 
     item = models.ForeignKey(EvidenceItem, on_delete=models.PROTECT, related_name="barriers")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    objects = BarrierQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "user"], name="evidence_barrier_once")]

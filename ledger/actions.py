@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from django.db import connection, models, transaction
 
-from ledger.models import Event
+from ledger.models import Event, Wall
 from ledger.time import now
 
 P = ParamSpec("P")
@@ -113,7 +113,16 @@ def record_many(entries: Sequence[Entry]) -> list[Event]:
     return Event.objects.bulk_create(_event(entry, instant, request_id) for entry in entries)
 
 
-@transaction.atomic(durable=True)
+def wall(roots: Iterable[models.Model], users: Iterable[Any]) -> None:
+    """Let officials with a conflict learn nothing more of `roots` by events; a shared step of what walls them off."""
+    people = list(users)
+    Wall.objects.bulk_create(
+        [Wall(root_type=root._meta.label_lower, root_id=root.pk, user=user) for root in roots for user in people],
+        ignore_conflicts=True,
+    )
+
+
+@action
 def place_events() -> int:
     """Give the committed events that have no place the next places of the feed; answers how many.
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+FURTHEST = timedelta(days=20 * 366)
+
 
 class Ahead:
     """The file at `path`, read again when it has changed. A sandbox is one machine; there is nothing to share further."""
@@ -34,6 +36,8 @@ class Ahead:
         with self.path.with_suffix(".lock").open("w") as lock:
             flock(lock, LOCK_EX)
             ahead = self() + by
+            if ahead > FURTHEST:
+                raise ValueError("The clock of a sandbox does not go that far: start it anew.")
             fresh = self.path.with_suffix(".new")
             fresh.write_text(repr(ahead.total_seconds()))
             fresh.replace(self.path)

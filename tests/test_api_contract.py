@@ -179,27 +179,31 @@ def test_every_column_by_name_is_refused_where_it_is_not_asked(e: Everything, sc
                 told = answer.json()
                 errors = told["results"][0]["errors"] if "results" in told else told.get("errors", [])
                 refused = {error["pointer"] for error in errors}
-                missed = {name for name in names_of_columns() - set(at[1]) if f"{at[0]}/{name}" not in refused}
+                missed = {name for name in set(at[1]) - at[2] if f"{at[0]}/{name}" not in refused}
                 assert not missed, f"{url} takes {sorted(missed)} at {at[0]}"
                 tried += 1
-    assert tried > 30
+    assert tried > 200
 
 
-def _with_columns(body: Any) -> Iterator[tuple[Any, tuple[str, Any]]]:
+def _with_columns(body: Any) -> Iterator[tuple[Any, tuple[str, list[str], set[str]]]]:
     """The body with every name of a column in it, and where: at the top, in what a filing says, in a reply."""
     if isinstance(body, list):
-        for inner, (at, known) in _with_columns(body[0]):
-            yield [inner], (at, known)
+        for inner, at in _with_columns(body[0]):
+            yield [inner], at
         return
-    strange = dict.fromkeys(names_of_columns(), 1)
-    yield {**strange, **body}, ("#", [*body, "standing_declaration", "content"])
-    if "content" in body:
-        asked = [f.name for s in (*DISCLOSURE.sections, *ALLEGATION.sections) for f in s.fields]
-        yield {**body, "content": {**strange, **body["content"]}}, ("#/content", asked)
-    if "replies" in body:
-        reply = body["replies"][0]
-        known = [*reply, "where_held", "why_not_held", "evidence"]
-        yield {"replies": [{**strange, **reply}]}, ("#/replies/0", known)
+    names = sorted(names_of_columns())
+    # No more at once than are answered: fifty.
+    for some in (names[n : n + 40] for n in range(0, len(names), 40)):
+        strange = dict.fromkeys(some, 1)
+        yield {**strange, **body}, ("#", some, {*body, "standing_declaration", "content"})
+        if "content" in body:
+            asked = {f.name for s in (*DISCLOSURE.sections, *ALLEGATION.sections) for f in s.fields}
+            few = {"content": {**strange, **dict.fromkeys(asked & set(body["content"]) - set(some), None)}}
+            yield {**body, **few}, ("#/content", some, asked)
+        if "replies" in body:
+            reply = body["replies"][0]
+            known = {*reply, "where_held", "why_not_held", "evidence"}
+            yield {"replies": [{**strange, **reply}]}, ("#/replies/0", some, known)
 
 
 # --- Who gets what, by a client of each kind with all the scopes it can have ---------------------------------------------

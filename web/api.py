@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date
+from io import BytesIO
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponseBase
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import set_rollback
@@ -113,12 +114,20 @@ def pointed(errors: dict[str, str], *, under: str = "#") -> list[dict[str, str]]
     return [{"pointer": f"{under}/{path}" if path else under, "detail": message} for path, message in errors.items()]
 
 
+AT_MOST_ERRORS = 50
+
+
+def escaped(name: Any) -> str:
+    """A name as part of a JSON pointer (RFC 6901), short, and in characters that can be sent."""
+    text = str(name)[:100].encode("utf-8", "replace").decode()
+    return text.replace("~", "~0").replace("/", "~1")
+
+
 def _pointed(detail: Any, at: str) -> Iterator[dict[str, str]]:
     """Each message with the JSON pointer (RFC 6901, as a fragment) of what it is about."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            escaped = str(name).replace("~", "~0").replace("/", "~1")
-            yield from _pointed(inner, at if name == "non_field_errors" else f"{at}/{escaped}")
+            yield from _pointed(inner, at if name == "non_field_errors" else f"{at}/{escaped(name)}")
     elif isinstance(detail, list):
         for place, inner in enumerate(detail):
             yield from _pointed(inner, f"{at}/{place}" if isinstance(inner, dict | list) else at)
@@ -145,30 +154,64 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class StrictJSON(JSONParser):
+    """JSON as RFC 8259 has it, without NaN, without a name twice in one object, and no deeper than can be read."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        """The value."""
+        try:
+            return _value(stream.read())
+        except _NOT_JSON as error:
+            raise exceptions.ParseError(f"This is not JSON that can be read: {_said(error)}") from None
+
+
 class NewlineJSON(BaseParser):
     """One JSON value a line (NDJSON). A line that is none becomes an `Unreadable`: the others are not lost with it."""
 
     media_type = "application/x-ndjson"
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        """All values, in the order of their lines."""
-        lines = [line for line in stream.read().split(b"\n") if line.strip()]
-        return [_value(line) for line in lines]
+        """All values, in the order of their lines; a list too long stops where it is known to be."""
+        values: list[Any] = []
+        for line in BytesIO(stream.read()):
+            if line.strip():
+                values.append(self._one(line))
+            if len(values) > AT_MOST_LINES:
+                break
+        return values
+
+    def _one(self, line: bytes) -> Any:
+        try:
+            return _value(line)
+        except _NOT_JSON:
+            return Unreadable()
 
 
 class Unreadable(dict[str, Any]):
     """A line that is no JSON."""
 
 
-def _value(line: bytes) -> Any:
-    try:
-        return json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return Unreadable()
+AT_MOST_LINES = 1000
+_NOT_JSON = (ValueError, RecursionError)
+
+
+def _value(text: bytes) -> Any:
+    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON.")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object.")
+    return found
+
+
+def _said(error: Exception) -> str:
+    return "it is nested too deeply." if isinstance(error, RecursionError) else str(error)[:200]
 
 
 class Day(serializers.DateField):
@@ -177,7 +220,10 @@ class Day(serializers.DateField):
     def to_internal_value(self, value: Any) -> date:
         if not isinstance(value, str):
             raise serializers.ValidationError("This must be a day such as 2026-11-24.")
-        return super().to_internal_value(value)
+        day = super().to_internal_value(value)
+        if not 2000 <= day.year <= 2199:
+            raise serializers.ValidationError("This must be a day from 2000 to 2199.")
+        return day
 
 
 class Input(serializers.Serializer[Any]):
@@ -185,7 +231,8 @@ class Input(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
-            unknown = {name: ["This is not asked here."] for name in data if name not in self.fields}
+            strange = [name for name in data if name not in self.fields][:AT_MOST_ERRORS]
+            unknown = {name: ["This is not asked here."] for name in strange}
             if unknown:
                 raise serializers.ValidationError(unknown)
         return super().to_internal_value(data)
@@ -227,3 +274,11 @@ class Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def decode_cursor(self, request: Request) -> Any:
+        """Where to go on from. Raises NotFound for what no page has given out."""
+        cursor = super().decode_cursor(request)
+        position: Any = cursor.position if cursor is not None else None
+        if position is not None and not (position.isascii() and position.isdecimal() and len(position) < 19):
+            raise exceptions.NotFound("There is no such page.")
+        return cursor

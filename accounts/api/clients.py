@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
+from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -128,18 +132,50 @@ class ClientScopes(BaseScopes):
         return self.get_available_scopes(application, request)
 
 
+TOKEN_BODY = 16 * 1024
+
+
+def _basic(request: HttpRequest) -> str:
+    given = request.headers.get("Authorization", "").partition(" ")[2]
+    try:
+        return unquote(base64.b64decode(given).decode("utf-8", "replace"))
+    except ValueError:
+        return ""
+
+
+def _asked_too_often(request: HttpRequest) -> HttpResponse | None:
+    """429 for an address that asks again and again: a secret is dear to check, and every token is on record."""
+    minute = int(now().timestamp()) // 60
+    key = f"tokens:{request.META.get('REMOTE_ADDR', '')}:{minute}"
+    if cache.add(key, 1, timeout=120) or cache.incr(key) <= settings.TOKENS_A_MINUTE:
+        return None
+    refused = problem(429, detail="Too many tokens were asked for from your address. Keep one: it is good for an hour.")
+    refused.headers["Retry-After"] = "60"
+    return refused
+
+
 class Token(TokenView):
     """Client credentials for a token of an hour (RFC 6749 4.4). Errors are those of the RFC."""
 
     http_method_names = ("post",)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Before anything of the body is read: nobody is known yet.
+        if request.content_type != "application/x-www-form-urlencoded":
+            return problem(415, detail="Send application/x-www-form-urlencoded.")
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > TOKEN_BODY:
+            return problem(413, detail="That is too much for a request for a token.")
+        if (wait := _asked_too_often(request)) is not None:
+            return wait
         if request.POST.get("grant_type") != "client_credentials":
             return problem(400, detail="Only grant_type=client_credentials is answered here.")
         response: HttpResponse = super().post(request, *args, **kwargs)
         return response
 
     def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
+        if "\0" in request.POST.get("client_id", "") or "\0" in _basic(request):
+            return "", {"WWW-Authenticate": "Basic"}, json.dumps({"error": "invalid_client"}), 401
         uri, headers, body, status = super().create_token_response(request)
         if status == 200:
             checksum = hashlib.sha256(json.loads(body)["access_token"].encode()).hexdigest()

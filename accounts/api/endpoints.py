@@ -7,6 +7,7 @@ for a retry (Idempotency-Key) belong to the action's own transaction: see `ledge
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from django.db import OperationalError, connection
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from psycopg.errors import LockNotAvailable
 from rest_framework import generics
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -28,6 +30,23 @@ from web.api import Input, Nothing, Problem, entity_tag, tags_of
 from web.problems import Conflict
 
 PATIENCE = "5s"
+# What is answered of something that is there no more: it says nothing else.
+GONE = {"discarded", "removed"}
+# What a client that may write and not read is told of what it did.
+RECEIPT = (
+    "reference",
+    "id",
+    "state",
+    "outcome",
+    "same_content",
+    "filer_reference",
+    "ruleset",
+    "missing",
+    "results",
+    "received_at",
+    "due_on",
+    "allowed_actions",
+)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 IF_MATCH = OpenApiParameter(
@@ -72,9 +91,9 @@ class _Replay(Exception):
 class Retries:
     """The Idempotency-Key of one request: what was answered to it before, and the keeping of what is answered now."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, keep: bool = True) -> None:
         self.user: Any = request.user
-        self.key = request.headers.get("Idempotency-Key")
+        self.key = request.headers.get("Idempotency-Key") if keep else None
         if self.key is not None and not _KEY.fullmatch(self.key):
             raise Problem(400, "The Idempotency-Key must be 1 to 255 printable characters without spaces.")
         if self.key is not None:
@@ -104,14 +123,12 @@ class Retries:
         number = int.from_bytes(hashlib.sha256(f"{self.user.pk}:{self.key}".encode()).digest()[:8], signed=True)
         with connection.cursor() as cursor:
             # The same request again, sent too early, waits a little for the first one's answer.
-            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
             try:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
             except OperationalError as error:
                 raise Conflict(
                     "The first request with this Idempotency-Key is still being worked on. Try again."
                 ) from error
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
         kept = KeptAnswer.objects.filter(user=self.user, key=self.key).first()
         if kept is not None:
             raise _Replay(kept)
@@ -170,12 +187,18 @@ class Verb(APIView):
     def post(self, request: Request, **where: Any) -> HttpResponse:
         retries = Retries(request)
         if (given := retries.answered()) is not None:
-            return given
+            return self.still_seen(given, where)
         found = self.find(**where)
         wanted = tags_of(request) if found is not None else None
         body = self.input(data=request.data)
         body.is_valid(raise_exception=True)
         return self.run(retries, found, where, wanted, lambda: self.act(found, **body.validated_data))
+
+    def still_seen(self, given: HttpResponse, where: dict[str, Any]) -> HttpResponse:
+        """A replay, if what it shows is still for the reader to see. Raises Http404."""
+        if json.loads(given.content).get("state") not in GONE:
+            self.find(**where)
+        return given
 
     def run(
         self, retries: Retries, found: Any, where: dict[str, Any], wanted: set[str] | None, do: Callable[[], Any]
@@ -184,6 +207,9 @@ class Verb(APIView):
         made: list[tuple[int, bytes, dict[str, str]]] = []
 
         def before() -> None:
+            # Nobody waits for a lock for ever: a thread that waits is one that serves nobody.
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
             retries.take()
             if wanted is not None:
                 self.lock(found)
@@ -192,7 +218,7 @@ class Verb(APIView):
 
         def after(result: Any) -> None:
             shown = self.show(result)
-            answer = (self.status_of(result), JSONRenderer().render(shown), self.headers_of(shown))
+            answer = (self.status_of(result), JSONRenderer().render(self.readable(shown)), self.headers_of(shown))
             retries.keep(*answer)
             made.append(answer)
 
@@ -200,12 +226,23 @@ class Verb(APIView):
             with within(before, after):
                 do()
         except _Replay as replay:
-            return retries.replay(replay.kept)
+            return self.still_seen(retries.replay(replay.kept), where)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            raise Conflict("Somebody else is working on this at the moment. Try again.") from error
         status, content, headers = made[0]
         response = HttpResponse(content, status=status, content_type="application/json")
         for name, value in headers.items():
             response.headers[name] = value
         return response
+
+    def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
+        """All of it for a client that may read it, and a receipt for one that may only write."""
+        scope = self.scopes["POST"].partition(":")[0] + ":read"
+        if scope in self.request.auth.scope.split() and scope in self.request.user.client.scopes:
+            return shown
+        return {name: shown[name] for name in RECEIPT if name in shown}
 
     def status_of(self, result: Any) -> int:
         return self.status

@@ -27,10 +27,10 @@ from cases.models import (
 )
 from cases.rules import CASE_RULES
 from disclosures.actions import bar
-from disclosures.models import Filing, FilingBarrier, Scheme
+from disclosures.models import Filing, Scheme
 from evidence.actions import wall_off
 from evidence.models import EvidenceItem
-from ledger.actions import action, record
+from ledger.actions import action, record, wall
 from ledger.references import next_reference
 from ledger.time import now
 from notifications.actions import tell
@@ -128,11 +128,12 @@ def _seat_parties(case: Case, seats: list[Seat], source: Filing | None) -> list[
 
 def _adopt_conflicts(case: Case, source: Filing) -> None:
     """Who may not see the filing does not see the case that is opened from it."""
-    walled = FilingBarrier.objects.filter(filing=source).values_list("user_id", flat=True)
+    barred = [barrier.user for barrier in source.barriers.select_related("user")]
     ConflictDeclaration.objects.bulk_create(
-        ConflictDeclaration(case=case, user_id=pk, reason=f"Declared before, about {source.reference}", at=now())
-        for pk in walled
+        ConflictDeclaration(case=case, user=user, reason=f"Declared before, about {source.reference}", at=now())
+        for user in barred
     )
+    wall([case], barred)
 
 
 def _adopt_evidence(case: Case, source: Filing, parties: list[Party], by: User) -> None:
@@ -197,7 +198,7 @@ def assign(
         raise Conflict("A colleague has changed the team since you opened this page. Look at it again before you do.")
     if officer_id is not None and officer_id == deputy_id:
         raise Invalid({"deputy": ["The deputy must be somebody else"]})
-    people = User.objects.filter(role__in=["caseworker", "supervisor"], is_active=True)
+    people = User.objects.filter(role__in=["caseworker", "supervisor"], is_active=True, is_service=False)
     for field, pk in (("officer", officer_id), ("deputy", deputy_id)):
         if pk is None:
             continue
@@ -219,6 +220,7 @@ def declare_conflict(case_id: int, *, by: User, reason: str) -> None:
     case = locked_case(case_id)
     check(by, CASE_RULES["declare_conflict"], case)
     ConflictDeclaration.objects.create(case=case, user=by, reason=reason, at=now())
+    wall([case], [by])
     if case.officer_id == by.pk:
         case.officer_id, case.deputy_id = case.deputy_id, None
     if case.deputy_id == by.pk:

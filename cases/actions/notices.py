@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -186,7 +186,7 @@ def _save_draft(
 ) -> None:
     items = EvidenceItem.objects.filter(organisation_id=by.organisation_id, reference__in=evidence)
     if items.count() != len(set(evidence)):
-        raise Invalid({"evidence": ["Choose items from your organisation’s own evidence"]})
+        raise Invalid({"evidence": [OWN_EVIDENCE]})
     draft.how, draft.text, draft.where_held, draft.why_not_held = how, text, where_held, why_not_held
     draft.revision, draft.updated_by, draft.updated_at = draft.revision + 1, by, now()
     draft.save()
@@ -226,33 +226,42 @@ class Reply:
     why_not_held: str = ""
     evidence: tuple[str, ...] = ()
 
+    @property
+    def is_fit(self) -> bool:
+        """Whether it says something: an answer, or where it is held and why not here."""
+        if self.how == AnswerDraft.NOT_HELD:
+            return bool(self.where_held.strip() and self.why_not_held.strip())
+        return self.how == AnswerDraft.ANSWER and bool(self.text.strip() or self.evidence)
+
+
+NOT_FIT = "Answer every question, or say where it is held and why you do not hold it"
+OWN_EVIDENCE = "Choose items from your organisation’s own evidence"
+
 
 @action
 def answer_all(notice_id: int, *, by: User, replies: list[Reply], received_at: datetime) -> Response:
-    """Save replies and hand the answer in, at once: for programs. Judged as `answer` is.
+    """Hand in these replies and nothing else: for programs. Judged as `answer` is.
 
-    Raises Invalid beside a reply to what is not asked, or with evidence that is not the addressee's own.
+    What colleagues are drafting stays theirs: it is neither handed in nor written over. Raises Invalid beside a reply to
+    what is not asked, one that says nothing, or with evidence that is not the addressee's own.
     """
     notice = locked_notice(notice_id)
     check(by, NOTICE_RULES["save_answer"], notice)
-    questions = {q.number: q for q in notice.questions.select_related("draft")}
+    questions = {q.number: q for q in notice.questions.all()}
+    content, items = [], []
     for place, reply in enumerate(replies):
-        question = questions.get(reply.question)
-        if question is None or [r.question for r in replies].count(reply.question) > 1:
+        if reply.question not in questions or [r.question for r in replies].count(reply.question) > 1:
             raise Invalid({f"replies/{place}/question": ["Answer each question of the notice once"]})
-        draft = getattr(question, "draft", None) or AnswerDraft(question=question)
-        try:
-            _save_draft(draft, by, reply.how, reply.text, reply.where_held, reply.why_not_held, list(reply.evidence))
-        except Invalid as invalid:
-            raise Invalid({f"replies/{place}/{name}": found for name, found in invalid.errors.items()}) from invalid
-    return _hand_in(notice_with_drafts(notice), by=by, received_at=received_at)
-
-
-def notice_with_drafts(notice: Notice) -> Notice:
-    """The notice, read again with what has been saved; its case stays the locked one."""
-    again = Notice.objects.select_related("party__organisation").get(pk=notice.pk)
-    again.case = notice.case
-    return again
+        attached = list(EvidenceItem.objects.filter(organisation_id=by.organisation_id, reference__in=reply.evidence))
+        if len(attached) != len(set(reply.evidence)):
+            raise Invalid({f"replies/{place}/evidence": [OWN_EVIDENCE]})
+        if not reply.is_fit:
+            raise Invalid({f"replies/{place}": [NOT_FIT]})
+        items += [item for item in attached if item not in items]
+        content.append(asdict(reply) | {"evidence": [item.reference for item in attached]})
+    if any(q.mandatory and q.number not in {r.question for r in replies} for q in questions.values()):
+        raise Invalid({"": [NOT_FIT]})
+    return _hand_in(notice, sorted(content, key=lambda reply: int(reply["question"])), items, by, received_at)
 
 
 @action
@@ -263,10 +272,16 @@ def answer(notice_id: int, *, by: User, received_at: datetime) -> Response:
     even if a miss was stamped in between, which is then corrected. Late answers are always taken and marked late; while
     service is in doubt no period is held against the addressee, and no answer is late.
     """
-    return _hand_in(locked_notice(notice_id), by=by, received_at=received_at)
+    notice = locked_notice(notice_id)
+    check(by, NOTICE_RULES["save_answer"], notice)
+    if notice.kind == "evidence" and unanswered(notice):
+        raise Invalid({"": [NOT_FIT]})
+    return _hand_in(notice, *_handed_in(notice), by, received_at)
 
 
-def _hand_in(notice: Notice, *, by: User, received_at: datetime) -> Response:
+def _hand_in(
+    notice: Notice, content: list[dict[str, Any]], items: list[EvidenceItem], by: User, received_at: datetime
+) -> Response:
     case = notice.case
     doubted = notice.doubts.open().exists()
     late = notice.due_at is not None and received_at >= notice.due_at and not doubted
@@ -277,9 +292,6 @@ def _hand_in(notice: Notice, *, by: User, received_at: datetime) -> Response:
         raise Conflict(f"The case is {case.get_state_display().lower()}: nothing more can be handed in.")
     if notice.kind != "evidence":
         raise Conflict("A preservation notice asks for no answer.")
-    if unanswered(notice):
-        raise Invalid({"": ["Answer every question, or say where it is held and why you do not hold it"]})
-    content, items = _handed_in(notice)
     response = Response.objects.create(
         notice=notice,
         number=notice.responses.count() + 1,

@@ -19,7 +19,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
         if user is None or not user.is_authenticated or not user.is_active:
             return self.none()
         if user.is_ministry:
-            return self.filter(~Exists(ConflictDeclaration.objects.filter(case=OuterRef("pk"), user=user)))
+            return self.filter(~Exists(ConflictDeclaration.objects.against(user).filter(case=OuterRef("pk"))))
         if user.is_company:
             return self.filter(Exists(Party.objects.filter(case=OuterRef("pk"), organisation_id=user.organisation_id)))
         return self.none()
@@ -166,6 +166,12 @@ class Party(models.Model):
         return "A complainant who has not agreed to be named"
 
 
+class ConflictDeclarationQuerySet(models.QuerySet["ConflictDeclaration"]):
+    def against(self, user: Any) -> Self:
+        """See `ledger.models.WallQuerySet.against`."""
+        return self if user.is_service else self.filter(user=user)
+
+
 class ConflictDeclaration(models.Model):
     """An official who may not see a case, by his or her own word."""
 
@@ -173,6 +179,8 @@ class ConflictDeclaration(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     reason = models.TextField(max_length=2000)
     at = models.DateTimeField(default=now)
+
+    objects = ConflictDeclarationQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["case", "user"], name="conflict_once")]

@@ -22,7 +22,7 @@ class ExhibitQuerySet(models.QuerySet["Exhibit"]):
         if user is None or not user.is_authenticated or not user.is_active:
             return self.none()
         if user.is_ministry:
-            return self.filter(~Exists(ConflictDeclaration.objects.filter(case=OuterRef("case"), user=user)))
+            return self.filter(~Exists(ConflictDeclaration.objects.against(user).filter(case=OuterRef("case"))))
         if user.is_company:
             here = Concat(Value("case:"), Cast(OuterRef("case_id"), models.CharField()))
             disclosed = Grant.objects.current().filter(

@@ -24,7 +24,7 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         if user is None or not user.is_authenticated or not user.is_active:
             return self.none()
         if user.is_ministry:
-            return self.filter(~Exists(ConflictDeclaration.objects.filter(case=OuterRef("case"), user=user)))
+            return self.filter(~Exists(ConflictDeclaration.objects.against(user).filter(case=OuterRef("case"))))
         if user.is_company:
             return self.filter(party__organisation_id=user.organisation_id)
         return self.none()

@@ -22,7 +22,7 @@ class ReferralQuerySet(models.QuerySet["Referral"]):
         if user.role == "authority_officer":
             return self.filter(authority_id=user.organisation_id).exclude(state="withdrawn")
         if user.is_ministry:
-            return self.filter(~Exists(ConflictDeclaration.objects.filter(case=OuterRef("case"), user=user)))
+            return self.filter(~Exists(ConflictDeclaration.objects.against(user).filter(case=OuterRef("case"))))
         return self.none()
 
 

@@ -92,7 +92,7 @@ def _imminent(user: User) -> Block:
 
 def _seen_cases(user: User, path: str) -> Any:
     """A condition that keeps out rows of cases in which `user` declared a conflict."""
-    return ~Exists(ConflictDeclaration.objects.filter(case=OuterRef(path), user=user))
+    return ~Exists(ConflictDeclaration.objects.against(user).filter(case=OuterRef(path)))
 
 
 def _requests(user: User, *, overdue: bool = False) -> Block:

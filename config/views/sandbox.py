@@ -65,7 +65,10 @@ class Clock(APIView):
         by = timedelta(**body.validated_data)
         if not timedelta(0) < by <= FURTHEST:
             raise Problem(400, errors={"": f"Say by how much: more than nothing, at most {FURTHEST.days} days."})
-        Ahead(settings.SANDBOX_CLOCK).forward(by)
+        try:
+            Ahead(settings.SANDBOX_CLOCK).forward(by)
+        except ValueError as error:
+            raise Problem(409, str(error)) from error
         tallies = {**tasks.run_all(), **delivery.run_all()}
         return Response(self._told({name: tally.acted for name, tally in tallies.items()}))
 

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
 from disclosures.actions.standing import NO_STANDING, standing_of
 from disclosures.catalogue import DECLARATION_VERSION, SCHEMAS
@@ -33,7 +33,7 @@ from disclosures.rules import RULES
 from disclosures.schema import asked, changes, follow_ups, problems
 from evidence.actions import hand_in, wall_off
 from evidence.models import EvidenceItem
-from ledger.actions import Entry, action, record, record_many
+from ledger.actions import Entry, action, record, record_many, wall
 from ledger.references import next_references
 from ledger.time import local_date, now
 from notifications.actions import tell
@@ -116,6 +116,7 @@ def save_section(
 
     Raises SectionChanged when `revision` is not the one last saved, Invalid with messages by field.
     """
+    _hold_references(by)
     filing = Filing.objects.select_for_update().get(pk=filing_id)
     check(by, RULES[filing.kind]["save_section"], filing)
     row = filing.sections.get(key=section)
@@ -153,6 +154,7 @@ def save_section(
 @action
 def save_content(filing_id: int, *, by: User, content: dict[str, Any]) -> Filing:
     """Keep a whole filing as a program sends it, read by `disclosures.shape`: what is left out is no longer answered."""
+    _hold_references(by)
     filing = Filing.objects.select_for_update().get(pk=filing_id)
     check(by, RULES[filing.kind]["save_section"], filing)
     schema = SCHEMAS[filing.kind]
@@ -189,12 +191,19 @@ def named_evidence(kind: str, content: dict[str, Any]) -> list[str]:
     return [reference for name in EVIDENCE_FIELDS[kind] for reference in content.get(name) or []]
 
 
+def _hold_references(by: User) -> None:
+    """Before the lock of a filing: nobody else of the organisation takes a reference of its own meanwhile."""
+    Organisation.objects.select_for_update(no_key=True).get(pk=by.organisation_id)
+
+
 def _take_filer_reference(filing: Filing, value: str | None) -> None:
     if value is not None and not FILER_REFERENCE.fullmatch(value):
         raise Invalid({"filer_reference": [WRONG_REFERENCE]})
     if filing.amends_id is not None:
         # An amendment carries its original's reference in its content; the unique one stays with the original.
         return
+    if value != filing.filer_reference and filing.versions.exists():
+        raise Invalid({"filer_reference": [f"This was declared as {filing.filer_reference}, and stays so"]})
     filing.filer_reference = value
     try:
         with transaction.atomic():
@@ -387,6 +396,7 @@ def bar(filing: Filing, user: User) -> None:
     """
     lineage = list(filing.lineage())
     FilingBarrier.objects.bulk_create([FilingBarrier(filing=f, user=user) for f in lineage], ignore_conflicts=True)
+    wall(lineage, [user])
     wall_off(EvidenceItem.objects.filter(filing_links__filing__in=lineage).distinct(), [user])
 
 
@@ -442,9 +452,9 @@ def amend(filing_id: int, *, by: User) -> Filing:
     content = filing.latest.content
     [amendment] = begin(filing.kind, [content], by=by, amends=original)
     lay_out([(amendment, content)], by=None)
-    FilingBarrier.objects.bulk_create(
-        FilingBarrier(filing=amendment, user_id=pk) for pk in original.barriers.values_list("user_id", flat=True)
-    )
+    barred = [barrier.user for barrier in original.barriers.select_related("user")]
+    FilingBarrier.objects.bulk_create(FilingBarrier(filing=amendment, user=user) for user in barred)
+    wall([amendment], barred)
     return amendment
 
 

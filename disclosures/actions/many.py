@@ -16,6 +16,7 @@ from disclosures.actions.filing import (
     WRONG_REFERENCE,
     Maker,
     begin,
+    declarable,
     declare_all,
     lay_out,
     named_evidence,
@@ -35,6 +36,7 @@ from ledger.time import local_date, now
 from web.problems import Invalid
 
 AT_MOST = 1000
+TAKEN = "Your organisation has used this reference already"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Outcome:
 
     state: str
     filing: Filing | None = None
+    # Of a replay: whether the first one under its reference says the same.
+    same_content: bool = True
     errors: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     # What is filed: the content without answers to what is not asked.
@@ -112,13 +116,23 @@ class _Known:
         )
 
 
+def _says(filing: Filing) -> dict[str, Any]:
+    """What a filing says: as it was declared last, or as the draft stands."""
+    version = filing.versions.order_by("-number").first()
+    return declarable(filing) if version is None else dict(version.content)
+
+
 def _judge(kind: str, item: Item, known: _Known) -> Outcome:
     schema, content = SCHEMAS[kind], asked(SCHEMAS[kind], item.content)
     reference = item.content.get("filer_reference")
     if isinstance(reference, str) and reference in known.taken:
-        return Outcome("replayed", known.taken[reference])
+        first = known.taken[reference]
+        if first.kind != kind:
+            return Outcome("refused", errors={"content/filer_reference": TAKEN})
+        return Outcome("replayed", first, same_content=_says(first) == content)
     if isinstance(reference, str) and reference in known.first:
-        return Outcome("replayed", first=known.first[reference])
+        earlier = known.first[reference]
+        return Outcome("replayed", first=earlier, same_content=earlier.content == content)
     errors = {f"content/{path}" if path else "content": message for path, message in item.wrong.items()} | item.outside
     if isinstance(reference, str) and not FILER_REFERENCE.fullmatch(reference):
         errors["content/filer_reference"] = WRONG_REFERENCE

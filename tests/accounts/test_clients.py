@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client as Browser
@@ -29,7 +30,11 @@ def admin(settings: Any) -> User:
 def token(client: Client, secret: str, **more: str) -> Any:
     """The answer of the token endpoint."""
     body = {"grant_type": "client_credentials", "client_id": client.application.client_id, "client_secret": secret}
-    return Browser().post(reverse("api_token"), {**body, **more})
+    return ask(Browser(), {**body, **more})
+
+
+def ask(browser: Browser, body: dict[str, str]) -> Any:
+    return browser.post(reverse("api_token"), urlencode(body), "application/x-www-form-urlencoded")
 
 
 def bearer(client: Client, secret: str, **more: str) -> Any:
@@ -78,9 +83,7 @@ def test_token_is_had_for_an_hour_kept_as_a_hash_and_put_on_record(admin: User) 
     assert told["access_token"] not in json.dumps([kept.token, kept.token_checksum])
     assert Event.objects.filter(verb="client.signed_in").count() == 1
     basic = base64.b64encode(f"{client.application.client_id}:{secret}".encode()).decode()
-    answer = Browser(headers={"authorization": f"Basic {basic}"}).post(
-        reverse("api_token"), {"grant_type": "client_credentials"}
-    )
+    answer = ask(Browser(headers={"authorization": f"Basic {basic}"}), {"grant_type": "client_credentials"})
     assert answer.status_code == 200
 
 
@@ -98,7 +101,7 @@ def test_token_is_had_for_an_hour_kept_as_a_hash_and_put_on_record(admin: User) 
 def test_token_is_refused(admin: User, change: dict[str, str], status: int) -> None:
     client, secret = make(admin)
     body = {"grant_type": "client_credentials", "client_id": client.application.client_id, "client_secret": secret}
-    answer = Browser().post(reverse("api_token"), {**body, **change})
+    answer = ask(Browser(), {**body, **change})
     assert answer.status_code == status, answer.content
     assert not AccessToken.objects.exists()
 
@@ -117,6 +120,26 @@ def test_body_is_not_read_before_it_is_known_who_sends_it(admin: User) -> None:
             assert Browser().post(url, body, kind).status_code == 401
             refused = Browser(headers={"authorization": "Bearer no"}).post(url, body, kind)
             assert refused.status_code == 401
+
+
+def test_token_endpoint_takes_little_from_nobody(admin: User, settings: Any) -> None:
+    settings.TOKENS_A_MINUTE = 5
+    client, secret = make(admin)
+    url = reverse("api_token")
+    assert Browser().post(url, {"grant_type": "client_credentials"}).status_code == 415, "no upload of anybody is read"
+    assert ask(Browser(), {"grant_type": "x" * 20_000}).status_code == 413
+    for name in ("\0", "a\0b"):
+        refused = ask(Browser(), {"grant_type": "client_credentials", "client_id": name, "client_secret": "x"})
+        assert refused.status_code == 401
+    basic = base64.b64encode(b"a%00b:c").decode()
+    headers = {"authorization": f"Basic {basic}"}
+    assert ask(Browser(headers=headers), {"grant_type": "client_credentials"}).status_code == 401
+    found = [token(client, secret).status_code for _ in range(5)]
+    assert found == [200, 200, 429, 429, 429]
+    forged = Browser(headers={"x-forwarded-for": "203.0.113.9"})
+    assert ask(forged, {"grant_type": "client_credentials"}).status_code == 429, (
+        "what a caller says of itself is nothing"
+    )
 
 
 def test_token_in_the_address_is_not_taken(admin: User) -> None:

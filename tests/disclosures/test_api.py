@@ -159,7 +159,10 @@ def test_second_filing_under_a_reference_answers_with_the_first(program: Browser
 
 
 def test_dry_run_says_the_very_same_and_changes_nothing(program: Browser, standing: StandingDeclaration) -> None:
-    bad = {**item(role="emperor", requests={"precision": "estimated", "value": 5}), "standing_declaration": "S-0"}
+    bad = {
+        **item(role="emperor", requests={"precision": "estimated", "value": 5}),
+        "standing_declaration": "S-2026-999999",
+    }
     good = {**item(), "standing_declaration": standing.reference}
     before = counts()
     tried, refused = post(program, f"{URL}?dry_run=true", bad), post(program, URL, bad)

@@ -209,6 +209,7 @@ KEPT: dict[str, set[str]] = {
     "evidence_evidenceitem": {"submitted_at"},
     "evidence_grant": {"until"},
     "ledger_event": set(),
+    "ledger_wall": set(),
     "ledger_place": set(),
 }
 # What lives: working copies, people, outboxes, and the record of the sweeps.
