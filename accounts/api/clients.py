@@ -23,7 +23,7 @@ from oauthlib.common import Request as OAuthRequest
 from rest_framework import exceptions
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 
 from accounts.actions import note_token
 from accounts.models import Client
@@ -143,13 +143,18 @@ def _basic(request: HttpRequest) -> str:
         return ""
 
 
-def _asked_too_often(request: HttpRequest) -> HttpResponse | None:
-    """429 for an address that asks again and again: a secret is dear to check, and every token is on record."""
+def _asked_too_often(request: Any) -> HttpResponse | None:
+    """429 for a client that asks again and again: a secret is dear to check, and every token is on record.
+
+    Counted by address too, so that nobody uses up another's: the caller's own, also behind our proxy.
+    """
     minute = int(now().timestamp()) // 60
-    key = f"tokens:{request.META.get('REMOTE_ADDR', '')}:{minute}"
+    client = request.POST.get("client_id") or _basic(request).partition(":")[0]
+    who = hashlib.sha256(f"{client}\n{BaseThrottle().get_ident(request)}".encode()).hexdigest()
+    key = f"tokens:{who}:{minute}"
     if cache.add(key, 1, timeout=120) or cache.incr(key) <= settings.TOKENS_A_MINUTE:
         return None
-    refused = problem(429, detail="Too many tokens were asked for from your address. Keep one: it is good for an hour.")
+    refused = problem(429, detail="Too many tokens were asked for. Keep one: it is good for an hour.")
     refused.headers["Retry-After"] = "60"
     return refused
 

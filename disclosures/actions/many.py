@@ -23,10 +23,7 @@ from disclosures.actions.filing import (
 )
 from disclosures.actions.standing import NO_STANDING, standing_of
 from disclosures.catalogue import SCHEMAS
-from disclosures.models import (
-    Filing,
-    StandingDeclaration,
-)
+from disclosures.models import Filing, StandingDeclaration
 from disclosures.rules import RULES, not_yet_verified
 from disclosures.schema import asked, problems
 from disclosures.shape import path_of
@@ -106,6 +103,8 @@ class _Known:
         references = {r for item in items if isinstance(r := item.content.get("filer_reference"), str)}
         named = {r for item in items for r in named_evidence(kind, item.content)}
         taken = Filing.objects.filter(organisation=organisation, filer_reference__in=references)
+        # What they say is compared: a batch that is sent again is replayed item by item.
+        taken = taken.prefetch_related("versions", "sections")
         own = EvidenceItem.objects.filter(organisation=organisation, reference__in=named)
         return cls(
             taken={str(f.filer_reference): f for f in taken},
@@ -117,8 +116,8 @@ class _Known:
 
 
 def _says(filing: Filing) -> dict[str, Any]:
-    """What a filing says: as it was declared last, or as the draft stands."""
-    version = filing.versions.order_by("-number").first()
+    """What a filing says: as it was declared last, or as the draft stands. Reads what was read for all at once."""
+    version = max(filing.versions.all(), key=lambda v: v.number, default=None)
     return declarable(filing) if version is None else dict(version.content)
 
 

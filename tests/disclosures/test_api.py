@@ -306,6 +306,9 @@ def test_bulk_statements_do_not_grow_with_the_number(
         sent = [{**item(f"M-{start + n}"), "standing_declaration": standing.reference} for n in range(count)]
         with django_assert_max_num_queries(45):
             post(program, f"{URL}bulk/", sent)
+        with django_assert_max_num_queries(45):
+            again = post(program, f"{URL}bulk/", sent).json()["results"]
+        assert {(r["outcome"], r["same_content"]) for r in again} == {("replayed", True)}
 
 
 # --- Work on one ---------------------------------------------------------------------------------------------------------
