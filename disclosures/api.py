@@ -204,27 +204,37 @@ def _dry(request: Request) -> bool:
     return given == "true"
 
 
-class _File(Verb):
-    """POST of one filing; see `_Filings`."""
+class _Filing(Verb):
+    """POST of filings, one or many: both are a list to the action, and both can be tried first."""
 
     kind: ClassVar[str]
-    status = 201
 
-    def file(self, request: Request) -> HttpResponse:
+    def items(self, sent: Any) -> list[act.Item]:
+        """What was sent, as filings. Raises Problem for what is of another shape."""
+        raise NotImplementedError
+
+    def post(self, request: Request, **where: Any) -> HttpResponse:
         dry_run = _dry(request)
         retries = Retries(request, keep=not dry_run)
         if (given := retries.answered()) is not None:
             return given
-        if not isinstance(request.data, dict):
+        items = self.items(request.data)
+
+        def do() -> list[act.Outcome]:
+            return act.file(self.kind, items, by=self.request.user, received_at=now(), dry_run=dry_run)
+
+        return self.run(retries, None, {}, None, do)
+
+
+class _File(_Filing):
+    """POST of one filing."""
+
+    status = 201
+
+    def items(self, sent: Any) -> list[act.Item]:
+        if not isinstance(sent, dict):
             raise Problem(400, errors={"": "This must be an object with `content`."})
-        item = _item(self.kind, request.data)
-        return self.run(
-            retries,
-            None,
-            {},
-            None,
-            lambda: act.file(self.kind, [item], by=self.request.user, received_at=now(), dry_run=dry_run),
-        )
+        return [_item(self.kind, sent)]
 
     def show(self, result: Any) -> Any:
         outcome: act.Outcome = result[0]
@@ -260,34 +270,18 @@ class _Filings(generics.ListAPIView[Filing], _File):
     def get_queryset(self) -> Any:
         return _seen(self.request, self.kind)
 
-    def post(self, request: Request, **where: Any) -> HttpResponse:
-        return self.file(request)
 
-
-class _Bulk(Verb):
+class _Bulk(_Filing):
     """POST of up to a thousand filings, with an outcome for each."""
 
-    kind: ClassVar[str]
     parser_classes = (StrictJSON, NewlineJSON)
 
-    def post(self, request: Request, **where: Any) -> HttpResponse:
-        dry_run = _dry(request)
-        retries = Retries(request, keep=not dry_run)
-        if (given := retries.answered()) is not None:
-            return given
-        sent = request.data
+    def items(self, sent: Any) -> list[act.Item]:
         if not isinstance(sent, list):
             raise Problem(400, errors={"": "This must be a list of filings, or one filing a line (NDJSON)."})
         if len(sent) > act.AT_MOST:
             raise Problem(400, errors={"": f"Send at most {act.AT_MOST} at a time."})
-        items = [_item(self.kind, one) for one in sent]
-        return self.run(
-            retries,
-            None,
-            {},
-            None,
-            lambda: act.file(self.kind, items, by=self.request.user, received_at=now(), dry_run=dry_run),
-        )
+        return [_item(self.kind, one) for one in sent]
 
     def show(self, result: list[act.Outcome]) -> Any:
         rows = []
