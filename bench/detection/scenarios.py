@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from bench.detection import attackers, negatives
 from bench.detection.accounts import population
-from bench.detection.log import account_name, table, together, write
+from bench.detection.log import account_name, hashes, table, together, write
 from bench.detection.parts import Part
 
 DAYS = 14
@@ -47,7 +47,15 @@ RECIPES: dict[str, Maker] = {
     "a5-hydra": _attack(attackers.hydra, "a5-hydra", size=200, templates=False),
     "a5-single": _attack(attackers.single, "a5-single", templates=False),
 }
-NEGATIVES: dict[str, Maker] = {"batch": negatives.batch, "nat": negatives.nat}
+NEGATIVES: dict[str, Maker] = {
+    "batch": negatives.batch,
+    "benchmark": negatives.benchmark,
+    "nat": negatives.nat,
+    "reseller": negatives.reseller,
+    "fleet": negatives.fleet,
+    "redteam": negatives.redteam,
+    "redteam-authorised": lambda rng, days, split: negatives.redteam(rng, days, split, authorised=True),
+}
 
 
 @dataclass
@@ -99,6 +107,8 @@ def scenario(
         )
     rng = _rng(seed, split, f"columns of {name}")
     without = rng.choice(MAY_BE_ABSENT, int(rng.integers(0, 4)), replace=False).tolist() if absent else []
+    if "redteam-authorised" in parts:
+        without = [column for column in without if column != "endpoint"]  # the authorisation names it
     rows, truth = _made(parts, seed, split, days, scale, without)
     truth.scenario = name
     write(rows, out)
@@ -123,7 +133,9 @@ def _made(
         blocks += part.blocks
         truth.labels |= {account_name(np.uint64(account)): label for account, label in part.labels.items()}
         truth.sets += [_named(group) for group in part.sets]
-        truth.authorisations += part.authorisations
+        truth.authorisations += [
+            _authorisation(found, start, number) for number, found in enumerate(part.authorisations)
+        ]
         truth.facts[name] = part.facts
     rows = table(together(blocks), start, without or ())
     truth.rows, truth.columns = len(rows), rows.column_names
@@ -132,6 +144,17 @@ def _made(
 
 def _named(group: dict[str, Any]) -> dict[str, Any]:
     return group | {"accounts": [account_name(np.uint64(account)) for account in group["accounts"]]}
+
+
+def _authorisation(found: dict[str, Any], start: int, number: int) -> dict[str, Any]:
+    """As an authorisation is handed to the analysis: hashes as in the log, instants in RFC 3339."""
+    return found | {
+        "id": f"authorisation-{number + 1}",
+        "accounts": [account_name(account) for account in found["accounts"]],
+        "nets": hashes(found["nets"], "net").to_pylist(),
+        "starts": _instant(start + found["starts"]),
+        "ends": _instant(start + found["ends"]),
+    }
 
 
 def _instant(seconds: float) -> str:
