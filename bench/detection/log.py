@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ def hexadecimal(numbers: np.ndarray) -> pa.Array:
 def hashes(numbers: np.ndarray, purpose: str) -> pa.Array:
     """What stands for a keyed hash: 128 bits mixed from the identifier and what it is of. Nobody's is null."""
     salt = np.uint64(int.from_bytes(purpose.encode()[:7].ljust(7), "big"))
-    found = hexadecimal(np.stack([_mixed(numbers ^ salt), _mixed(numbers + salt)], axis=1))
+    found = hexadecimal(np.stack([mixed(numbers ^ salt), mixed(numbers + salt)], axis=1))
     return found if (numbers != NOBODY).all() else pc.if_else(pa.array(numbers != NOBODY), found, None)
 
 
@@ -65,7 +65,7 @@ def account_name(account: np.uint64) -> str:
     return hashes(np.array([account], np.uint64), "account")[0].as_py()
 
 
-def _mixed(numbers: np.ndarray) -> np.ndarray:
+def mixed(numbers: np.ndarray) -> np.ndarray:
     """SplitMix64 (Steele, Lea, Flood 2014): neighbours come out unlike each other."""
     with np.errstate(over="ignore"):
         z = numbers + np.uint64(0x9E3779B97F4A7C15)
@@ -99,36 +99,50 @@ def table(block: Block, start: int, without: Iterable[str] = ()) -> pa.Table:
 
 def write(rows: pa.Table, path: Path, header: dict[str, object] | None = None) -> None:
     """Write a log; the name says how: .csv.gz, otherwise gzipped JSON Lines. The same rows give the same bytes."""
-    lines = _csv if ".csv" in path.suffixes else _json
+    kind = kind_of(path)
     with path.open("wb") as raw, igzip.IGzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as file:
-        if header is not None:
-            begin = "# " if lines is _csv else ""
-            file.write(f"{begin}{json.dumps({schema.HEADER_KEY: header}, sort_keys=True)}\n".encode())
-        if lines is _csv:
-            file.write((",".join(rows.column_names) + "\n").encode())
+        file.write(beginning(rows.column_names, kind, header))
         for start in range(0, len(rows), ROWS):
-            for chunk in lines(rows.slice(start, ROWS)):
-                file.write(chunk)
+            file.write(lines(rows.slice(start, ROWS), kind))
 
 
-def _json(rows: pa.Table) -> Iterator[bytes]:
+def kind_of(path: Path) -> str:
+    return "csv" if ".csv" in path.suffixes else "jsonl"
+
+
+def beginning(names: list[str], kind: str, header: dict[str, object] | None = None) -> bytes:
+    """What stands before the rows: the header of a prepared file, the names of a CSV's columns."""
+    said = (
+        []
+        if header is None
+        else [("# " if kind == "csv" else "") + json.dumps({schema.HEADER_KEY: header}, sort_keys=True)]
+    )
+    return "".join(f"{line}\n" for line in [*said, *([",".join(names)] if kind == "csv" else [])]).encode()
+
+
+def lines(rows: pa.Table, kind: str) -> memoryview:
+    """The rows as they stand in a file. At most a few hundred thousand: the text has 32-bit offsets."""
+    return _csv(rows) if kind == "csv" else _json(rows)
+
+
+def _json(rows: pa.Table) -> memoryview:
     pieces = []
     for number, name in enumerate(rows.column_names):
         quoted = f'"{name}":'
         text = _text(rows.column(name), name, quote=name != "params")
         piece = pc.binary_join_element_wise(("," if number else "{") + quoted, text, "")
         pieces.append(pc.fill_null(piece, ""))  # what is not known is not said
-    yield from _buffer(pc.binary_join_element_wise(*pieces, "}\n", ""))
+    return _buffer(pc.binary_join_element_wise(*pieces, "}\n", ""))
 
 
-def _csv(rows: pa.Table) -> Iterator[bytes]:
+def _csv(rows: pa.Table) -> memoryview:
     pieces = []
     for name in rows.column_names:
         text = _text(rows.column(name), name, quote=False)
         if name in ("params", "user_agent"):
             text = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
         pieces.append(pc.fill_null(text, ""))
-    yield from _buffer(pc.binary_join_element_wise(pc.binary_join_element_wise(*pieces, ","), "\n", ""))
+    return _buffer(pc.binary_join_element_wise(pc.binary_join_element_wise(*pieces, ","), "\n", ""))
 
 
 def _text(column: pa.ChunkedArray, name: str, *, quote: bool) -> pa.Array:
@@ -146,9 +160,8 @@ def _text(column: pa.ChunkedArray, name: str, *, quote: bool) -> pa.Array:
     return pc.binary_join_element_wise('"', array, '"', "") if quote else array
 
 
-def _buffer(lines: pa.Array) -> Iterator[bytes]:
+def _buffer(texts: pa.Array) -> memoryview:
     """The texts of an array, end to end, without making a Python object of each."""
-    _, offsets, data = lines.buffers()
-    marks = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + len(lines) + 1]
-    if len(lines):
-        yield memoryview(data)[marks[0] : marks[-1]]
+    _, offsets, data = texts.buffers()
+    marks = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return memoryview(data)[marks[0] : marks[-1]] if len(texts) else memoryview(b"")
