@@ -48,7 +48,12 @@ PARAMS = (
     '{"max_tokens":512,"temperature":0}',
     '{"logprobs":true,"max_tokens":16}',
     '{"reasoning":true}',
-)
+    '{"max_tokens":8192}',
+    '{"max_tokens":4096,"temperature":1}',
+    '{"max_tokens":8192,"temperature":0.7}',
+    '{"max_tokens":256,"temperature":1}',
+    '{"max_tokens":1024,"temperature":0}',
+)  # attackers and negatives have none that ordinary accounts do not have
 ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/completions")
 
 

@@ -25,6 +25,7 @@ WINDOWS_A_DAY = 144
 SPLITS = ("calibration", "test")
 # Spread of the logarithm of lengths where ServeGen does not tell: Azure's conversations (0.99 in, 0.86 out).
 AZURE_SPREAD = (0.99, 0.86)
+SPREAD = 0.02  # seconds: mean delay between a call's instant and its line in a log
 WIDEST = 1.3  # Azure's code requests have 1.36; wider is an artefact of the solver
 
 
@@ -148,18 +149,23 @@ def fill(rng: np.random.Generator, calls: np.ndarray, cvs: np.ndarray, window: f
     """Instants in consecutive windows: `calls[i]` of them in window i, with gamma gaps of the CV `cvs[i]`.
 
     The gaps go round a circle that is turned at random: else bursts would stand where windows begin, in all accounts.
+    A CV of 20 means gaps of which all but one are too small for a float, so they are drawn as logarithms:
+    Gamma(k) = Gamma(k + 1) U^(1/k). Calls of one burst are received some milliseconds apart (SPREAD).
     """
     busy = np.flatnonzero(calls)
     if not len(busy):
         return np.empty(0)
     each = calls[busy]
-    gaps = rng.standard_gamma(np.repeat(1 / np.maximum(cvs[busy], 0.05) ** 2, each)) + 1e-12
+    shape = np.repeat(1 / np.maximum(cvs[busy], 0.05) ** 2, each)
+    logs = np.log(rng.standard_gamma(shape + 1)) + np.log1p(-rng.random(len(shape))) / shape
     begins = np.concatenate([[0], np.cumsum(each)[:-1]])
+    gaps = np.exp(logs - np.repeat(np.maximum.reduceat(logs, begins), each))
     run = np.cumsum(gaps)
     before = np.repeat(run[begins] - gaps[begins], each)
     total = np.repeat(np.add.reduceat(gaps, begins), each)
     place = ((run - before) / total + np.repeat(rng.random(len(busy)), each)) % 1.0
-    return np.sort((place + np.repeat(busy, each)) * window)
+    found = (place + np.repeat(busy, each)) * window + rng.exponential(SPREAD, len(shape))
+    return np.sort(np.minimum(found, len(calls) * window))
 
 
 def placed(rng: np.random.Generator, client: Client, count: int, begin: float, end: float) -> np.ndarray:

@@ -110,10 +110,14 @@ def test_a_red_team_stays_within_its_authorisation() -> None:
 
 def test_gaps_in_a_window_have_its_cv_and_bursts_do_not_stand_where_windows_begin() -> None:
     for cv in (0.4, 1.0, 3.0):
-        seconds = traces.fill(rng(), np.array([5_000]), np.array([cv]), 600.0)
+        seconds = traces.fill(rng(), np.array([5_000]), np.array([cv]), 6_000.0)
         gaps = np.diff(seconds)
         assert len(seconds) == 5_000
         assert gaps.std() / gaps.mean() == pytest.approx(cv, rel=0.15)
+    for cv in (20.0, 45.0):  # one long gap and the rest a burst, not gaps that are all alike
+        bursts = [np.diff(traces.fill(rng(seed), np.array([12]), np.array([cv]), 600.0)) for seed in range(100)]
+        assert np.median([gaps.std() / gaps.mean() for gaps in bursts]) > 0.5
+        assert np.median([np.median(gaps) for gaps in bursts]) < 1
     starts = [traces.fill(rng(seed), np.array([50]), np.array([15.0]), 600.0)[0] for seed in range(200)]
     assert np.mean(np.array(starts) < 6) < 0.1
 
@@ -207,6 +211,18 @@ def test_ordinary_accounts_are_a_table_for_calibration() -> None:
     assert rows.column_names == [column.name for column in schema.COLUMNS]
     assert pa.types.is_timestamp(rows.schema.field("ts").type)
     assert rows.num_rows > 1_000
+
+
+@needs_data
+def test_no_word_gives_an_attacker_away(tmp_path: Path) -> None:
+    """Models, endpoints, parameters and endings of attackers and negatives are all used by ordinary accounts too."""
+    ordinary = benign("test", 5, 4, scale=0.5)
+    parts = [
+        make(rng(9), 5, "test") for name, make in (RECIPES | NEGATIVES).items() if name not in {"a2-2000", "a3-05"}
+    ]
+    others = table(together(block for part in parts for block in part.blocks), 0)
+    for column in ("model", "endpoint", "params", "finish_reason", "status"):
+        assert set(others[column].unique().to_pylist()) <= set(ordinary[column].unique().to_pylist()), column
 
 
 @needs_data
