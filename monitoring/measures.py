@@ -74,12 +74,12 @@ MEASURES = (
         "sweep",
         "I4",
         "content",
-        "went through one prompt template with ever new fillings: {swept:,.0f} calls, {value:.1%} of the prompts different, "
-        "{top:.0%} of its calls (effective number of templates {effective:.1f})",
+        "went through {templates:.0f} prompt templates with ever new fillings: {swept:,.0f} calls, {value:.1%} of the prompts "
+        "different, {share:.0%} of its calls (effective number of templates {effective:.1f})",
         "It shows scripting, not a purpose: a batch summariser does the same. How rare it is was counted in this log; "
         "there is no real reference.",
         needs=("template", "prompt_hash"),
-        minimum="1,000 calls in one template cluster",
+        minimum="200 calls with a template",
     ),
     Measure(
         "alone",
@@ -171,9 +171,7 @@ def measured(rows: Any, *, log: Any, length: int | None, years: range, limit: in
     if "template" in present:
         add(known.concentration(rows))
         if "prompt_hash" in present:
-            top = rows.filter(rows.cluster.notnull())
-            tops = known.concentration(rows).select("unit", "top_cluster")
-            add(known.sweep(top.join(tops, ["unit", ("cluster", "top_cluster")])))
+            add(known.sweep(rows))
     if present & {"session", "prefix_hash"}:
         add(known.stateless(rows))
     if "params" in present:
@@ -206,30 +204,30 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
     enough = column("gaps") >= 200
     out = pd.DataFrame(index=values.index)
-    out["volume"] = _among(np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model)
+    out["volume"] = among_peers(np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model)
     out["riding"] = where(column("riding"), column("minutes") >= 200)
     answered = peers[peers.answered >= 200] if "answered" in peers else peers
     out["harvest"] = where(
-        _among(np.log10(column("oi")), values.model, np.log10(answered.oi.astype(float)), answered.model),
+        among_peers(np.log10(column("oi")), values.model, np.log10(answered.oi.astype(float)), answered.model),
         column("answered") >= 200,
     )
     out["cut"] = where(column("cut"), column("answered") >= 200)
-    swept = (column("fresh") >= 0.95) & (column("top") >= 0.5)
-    out["sweep"] = where(np.log10(column("swept")).where(swept, 0.0), column("swept") >= 1000)
+    # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well.
+    swept = (column("swept_share") >= 0.5) & (column("swept") >= 1000) & (column("oi") >= 0.25)
+    out["sweep"] = where(np.log10(column("swept")).where(swept, 0.0), column("prompted") >= 200)
     out["alone"] = where(column("lonely"), column("sessions") >= 200)
     out["unseen"] = where(column("unseen"), column("prefixes") >= 200)
     out["probing"] = where(np.log10(1 + column("probes")), column("probes") >= 1000)
     out["regularity"] = where(-np.log(column("cv").clip(lower=0.001)), enough)
-    out["evenness"] = where(
-        -np.log(column("uneven").clip(lower=0.01)), (column("hours") >= 24) & (column("hourly") >= 5)
-    )
+    even = evenness_score(column("hourly"), column("spread"), column("hours"))
+    out["evenness"] = where(even, (column("hours") >= 24) & (column("hourly") >= 5))
     both = np.minimum(column("hc"), column("active"))
     out["clock"] = where(both.where(column("cv") < 0.7, both - 1), enough & (column("days") >= 3))
     out["pivot"] = column("pivot")
     return out
 
 
-def _among(score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Series) -> pd.Series:
+def among_peers(score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Series) -> pd.Series:
     """(x - median) / (1.4826 MAD) of the peers on the same model, those of all models where they are fewer than 20."""
     out = pd.Series(np.nan, index=score.index)
     for which in model.unique():
@@ -241,6 +239,15 @@ def _among(score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Series) 
         spread = max(1.4826 * float((group - middle).abs().median()), 0.05)
         out[model == which] = (score[model == which] - middle) / spread
     return out
+
+
+def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:
+    """Minus the logarithm of the most that busy hours may differ beyond chance: sqrt((var - mean + 2 SE) / mean^2).
+
+    SE is the standard error of a Poisson stream's variance, mean sqrt(2 / hours): few hours or few calls show little.
+    """
+    beyond = np.maximum(variance - mean, 0) + 2 * mean * np.sqrt(2 / hours)
+    return -np.log(np.maximum(np.sqrt(beyond) / mean, 0.01))
 
 
 def value_of(measure: Measure, line: pd.Series) -> dict[str, float]:
@@ -257,5 +264,10 @@ def value_of(measure: Measure, line: pd.Series) -> dict[str, float]:
     }.get(measure.name, measure.name)
     values = {"value": float(line.get(source, np.nan))}
     if measure.name == "sweep":
-        values |= {"swept": float(line.swept), "top": float(line.top), "effective": 1 / float(line.hhi)}
+        values |= {
+            "swept": float(line.swept),
+            "templates": float(line.swept_templates),
+            "share": float(line.swept_share),
+            "effective": 1 / float(line.hhi),
+        }
     return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,8 @@ class Reference:
     sha256: str
     scores: dict[str, Scores]
     clients: dict[str, int]
+    # Of -2 ln p between two families (sorted, joined by a space) over the same real clients.
+    covariance: dict[str, float]
 
     def false_alarms(self, measure: str, score: float) -> tuple[float, int] | None:
         """(the share of the reference with such a score or a higher one, its size); None for what it does not have."""
@@ -60,6 +63,7 @@ def shipped() -> Reference:
         hashlib.sha256(text).hexdigest(),
         {name: np.array(values["quantiles"]) for name, values in said["scores"].items()},
         {name: values["clients"] for name, values in said["scores"].items()},
+        said["covariance"],
     )
 
 
@@ -76,3 +80,51 @@ def adjusted(p: Scores) -> Scores:
     out = np.empty_like(ranked)
     out[order] = np.minimum.accumulate(ranked[::-1])[::-1].clip(max=1)
     return out
+
+
+def combined(p: dict[str, float], covariance: dict[str, float]) -> float:
+    """One probability for the families of a unit together, although they overlap (Brown 1975).
+
+    Fisher's X = -2 sum ln p, referred to a scaled chi-squared distribution whose variance has the covariances that real
+    clients show (the empirical version of Poole and others 2016). Where a pair of families was never seen together, the
+    largest covariance of the others is taken.
+    """
+    names = sorted(p)
+    if not names:
+        return 1.0
+    most = max([0.0, *covariance.values()])
+    pairs = [f"{a} {b}" for i, a in enumerate(names) for b in names[i + 1 :]]
+    mean = 2.0 * len(names)
+    variance = 4.0 * len(names) + 2 * sum(max(0.0, covariance.get(pair, most)) for pair in pairs)
+    scale, freedom = variance / (2 * mean), 2 * mean * mean / variance
+    return upper_gamma(freedom / 2, -2 * sum(math.log(p[name]) for name in names) / scale / 2)
+
+
+def upper_gamma(a: float, x: float) -> float:
+    """Q(a, x), the regularised upper incomplete gamma function: chi-squared's survival function is Q(df / 2, x / 2).
+
+    By the series below x = a + 1 and Lentz's continued fraction above (Abramowitz and Stegun 6.5.29, 6.5.31).
+    """
+    if x <= 0:
+        return 1.0
+    front = math.exp(a * math.log(x) - x - math.lgamma(a))
+    if x < a + 1:
+        term = total = 1 / a
+        n = a
+        while term > total * 1e-15:
+            n += 1
+            term *= x / n
+            total += term
+        return max(0.0, 1 - front * total)
+    b, c = x + 1 - a, 1e300
+    d = 1 / b
+    h = d
+    for i in range(1, 10_000):
+        an = -i * (i - a)
+        b += 2
+        d = 1 / (an * d + b)
+        c = b + an / c
+        h *= d * c
+        if abs(d * c - 1) < 1e-15:
+            break
+    return front * h

@@ -6,6 +6,9 @@ from typing import Any
 
 import ibis
 
+SWEPT = 200  # prompts of a unit in one template cluster
+FRESH = 0.95  # of them different
+
 
 def harvest(rows: Any, length: int | None) -> Any:
     """I2. Output tokens for each input token, and the share of answers that ended at the length limit.
@@ -44,23 +47,31 @@ def concentration(rows: Any) -> Any:
 
 
 def sweep(rows: Any) -> Any:
-    """I4. Whether the prompts of a unit's largest template cluster are ever new.
+    """I4. How much of a unit's traffic goes through templates with ever new fillings.
 
-    fresh = distinct(prompt) / n in the cluster; heaps = log2(D(n) / D(n/2)), the slope of distinct prompts against
-    prompts over the second half in time (1: every prompt is new; 0: no more new ones). Units: share; exponent. Needs:
-    template, prompt_hash. `rows` are those of the top cluster alone. Proposed cut: fresh >= 0.95, n >= 1,000 and at
-    least half of the unit's prompts. Low freshness points away from extraction: retries, benchmarks.
+    A template cluster is swept if it has at least 200 prompts of the unit, 95 % of them different. swept = rows in swept
+    clusters; share = swept / rows with a template; fresh = distinct(prompt) / rows in the swept ones; heaps = log2(D /
+    D_half), the slope of distinct prompts against time's second half (1: new ones keep coming). Units: rows, shares,
+    exponent. Needs: template, prompt_hash. Proposed cut: 1,000 rows and half of the traffic. Low freshness points away
+    from extraction: retries, benchmarks.
     """
-    with_prompt = rows.filter(rows.prompt.notnull())
-    half = with_prompt.group_by("unit").agg(half=(with_prompt.us.min() + with_prompt.us.max()) / 2)
-    timed = with_prompt.join(half, "unit")
-    first = timed.group_by(["unit", "prompt"]).agg(c=timed.count(), early=(timed.us <= timed.half).any())
-    return first.group_by("unit").agg(
-        swept=first.c.sum(),
-        different=first.count(),
-        early=first.early.cast("int64").sum(),
-        fresh=first.count() / first.c.sum(),
-    ).mutate(heaps=(ibis._.different / ibis.greatest(ibis._.early, 1)).log2())
+    prompts = rows.filter(rows.prompt.notnull() & rows.cluster.notnull())
+    total = rows.filter(rows.cluster.notnull()).group_by("unit").agg(prompted=ibis._.count())
+    half = prompts.group_by("unit").agg(half=(prompts.us.min() + prompts.us.max()) / 2)
+    each = prompts.group_by(["unit", "cluster", "prompt"]).agg(c=prompts.count(), since=prompts.us.min()).join(half, "unit")
+    clusters = each.group_by(["unit", "cluster"]).agg(
+        c=each.c.sum(), different=each.count(), early=(each.since <= each.half).cast("int64").sum()
+    )
+    swept = clusters.filter((clusters.c >= SWEPT) & (clusters.different >= FRESH * clusters.c))
+    found = swept.group_by("unit").agg(
+        swept=swept.c.sum(), different=swept.different.sum(), early=swept.early.sum(), swept_templates=swept.count()
+    )
+    joined = total.left_join(found, "unit").drop("unit_right")
+    return joined.mutate(
+        fresh=joined.different / joined.swept,
+        swept_share=ibis.coalesce(joined.swept, 0) / joined.prompted,
+        heaps=(joined.different / ibis.greatest(joined.early, 1)).log2(),
+    ).drop("different", "early")
 
 
 def stateless(rows: Any) -> Any:

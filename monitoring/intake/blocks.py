@@ -239,9 +239,7 @@ def _sure(name: str, column: Any) -> Any:
         return _params_of(column)
     if name == "refused":
         return column
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(values, pa.ChunkedArray):
-        values = values.chunk(0) if values.num_chunks else pa.array([], values.type)
+    values = _single(column)
     texts = values.dictionary if pa.types.is_dictionary(values.type) else values
     longest = pc.max(pc.binary_length(texts)).as_py()
     if longest is not None and longest > BY_NAME[name].most:
@@ -249,11 +247,20 @@ def _sure(name: str, column: Any) -> Any:
     return values
 
 
+def _single(column: Any) -> Any:
+    """A column as one array; chunks with dictionaries of their own get one in common."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    whole = column.unify_dictionaries().combine_chunks()
+    return whole if not isinstance(whole, pa.ChunkedArray) else pa.concat_arrays(whole.chunks)
+
+
 def _params_of(column: Any) -> Any:
     """The kept parameters: of JSON texts each different one is read once; of objects, their fields."""
     if not pa.types.is_struct(column.type):
-        values = column.combine_chunks()
-        values = values if isinstance(values, pa.DictionaryArray) else values.chunk(0)
+        values = _single(column)
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
         try:
             read = [_params(text) for text in values.dictionary.to_pylist()]
         except Rejected:
