@@ -16,7 +16,7 @@ from isal import igzip, isal_zlib
 from monitoring.schema import CANONICAL, HEADER_KEY
 
 BLOCK = 48 << 20  # bytes of text that are read at a time
-DAMAGE: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError)
+DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError)
 
 
 class Unreadable(Exception):
