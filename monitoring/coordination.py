@@ -27,7 +27,8 @@ FAMILY = {
 PER_KIND = 12  # things of one kind for each account, the most used first
 OWN = 0.5  # a thing ties accounts if at least so much of its users are tied by something else as well
 SMALLEST = 3  # accounts in a set
-RARE = 0.01  # a user agent ties only while it is used by less than this share of the accounts
+# Client software is common: it ties only if hardly anybody else uses it.
+OWN_AGENT = 0.9
 SHUFFLES = 999
 ENOUGH = 10
 MERGED_AT_MOST = 20_000  # rows in a merged stream whose rhythm is tested
@@ -50,19 +51,16 @@ class Found:
         return tuple(sorted({FAMILY[kind] for kind in self.ties}))
 
 
-def sets(shared: pd.DataFrame, accounts: int) -> list[Found]:
+def sets(shared: pd.DataFrame) -> list[Found]:
     """I10. The connected components of accounts that share things of two families.
 
-    `shared` has account, kind, thing and n (rows), for things that at least two accounts use; `accounts` is how many the
-    log has. Left out, as innocent: a user agent of 1 % of the accounts or more; what mostly unrelated accounts use (a
-    university's network, a product's template): less than half of its users are tied by another family as well.
+    `shared` has account, kind, thing and n (rows), for things that at least two accounts use. Left out, as innocent: what
+    mostly unrelated accounts use (a university's network, a product's template), that is, less than half of its users are
+    tied by another family as well; of client software, less than nine in ten.
     """
     if shared.empty:
         return []
     shared = shared.assign(family=shared.kind.map(FAMILY), things=shared.kind + ":" + shared.thing.astype(str))
-    users = shared.groupby("things").account.nunique()
-    common = shared.kind.eq("agent") & (shared.things.map(users) >= max(3, RARE * accounts))
-    shared = shared[~common]
     shared = shared.sort_values(["account", "kind", "n", "thing"], ascending=[True, True, False, True])
     shared = shared[shared.groupby(["account", "kind"]).cumcount() < PER_KIND]
     while not shared.empty:
@@ -74,7 +72,8 @@ def sets(shared: pd.DataFrame, accounts: int) -> list[Found]:
             ]
         ).drop_duplicates()
         share = tied.groupby("things").account.nunique() / shared.groupby("things").account.nunique()
-        innocent = set(share.index[share.fillna(0) < OWN])
+        least = np.where(share.index.str.startswith("agent:"), OWN_AGENT, OWN)
+        innocent = set(share.index[share.fillna(0) < least])
         kept = shared[~shared.things.isin(innocent)]
         if len(kept) == len(shared):
             return _components(shared, pairs)

@@ -138,6 +138,7 @@ def _ordinary(name: str, score: float) -> bool:
         "volume": 2.0,
         "riding": 0.5,
         "sweep": 3.0,
+        "novel": 3.0,
         "cut": 0.2,
         "pivot": 0.4,
         "shift": 0.1,

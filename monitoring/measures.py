@@ -18,6 +18,8 @@ from monitoring.indicators.volume import models
 from monitoring.shift import WORDS, histograms, shifts
 
 PEERS_AT_LEAST = 20
+SHORT_ANSWERS = 0.25  # output tokens for each input token: below it, answers are short beside their prompts
+OFTEN_REFUSED = 0.2  # of the calls
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,15 @@ MEASURES = (
         "there is no real reference.",
         needs=("template", "prompt_hash"),
         minimum="200 calls with a template",
+    ),
+    Measure(
+        "novel",
+        "I4, I8",
+        "content",
+        "made {n:,.0f} calls of which {value:.1%} repeat a prompt, outside conversations and without a common beginning",
+        "An archive that is read once looks the same. How rare it is was counted in this log; there is no real reference.",
+        needs=("prompt_hash",),
+        minimum="200 calls with a prompt hash, and sessions or prefix hashes",
     ),
     Measure(
         "alone",
@@ -227,9 +238,17 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
         column("answered") >= 200,
     )
     out["cut"] = where(column("cut"), column("answered") >= 200)
-    # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well.
-    swept = (column("swept_share") >= 0.5) & (column("swept") >= 1000) & (column("oi") >= 0.25)
+    # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well. Nor are prompts that are
+    # refused again and again: that is how red-teaming looks.
+    harvested = (column("oi") >= SHORT_ANSWERS) & ~(column("refused") >= OFTEN_REFUSED)
+    swept = (column("swept_share") >= 0.5) & (column("swept") >= 1000) & harvested
     out["sweep"] = where(np.log10(column("swept")).where(swept, 0.0), column("prompted") >= 200)
+    out["cut"] = out["cut"].where(harvested | out["cut"].isna(), 0.0)
+    out["harvest"] = out["harvest"].where(harvested | out["harvest"].isna(), np.minimum(out["harvest"], 0.0))
+    single = column("unseen").fillna(1.0).ge(0.9) & column("lonely").fillna(1.0).ge(0.9)
+    known = column("unseen").notna() | column("lonely").notna()
+    novel = single & (column("repeated") <= 0.02) & (column("prompts") >= 1000) & harvested
+    out["novel"] = where(np.log10(column("prompts")).where(novel, 0.0), (column("prompts") >= 200) & known)
     out["alone"] = where(column("lonely"), column("sessions") >= 200)
     out["unseen"] = where(column("unseen"), column("prefixes") >= 200)
     out["probing"] = where(np.log10(1 + column("probes")), column("probes") >= 1000)
@@ -273,12 +292,15 @@ def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
         "harvest": "oi",
         "sweep": "fresh",
         "alone": "lonely",
+        "novel": "repeated",
         "probing": "probes",
         "regularity": "cv",
         "evenness": "uneven",
         "clock": "active",
     }.get(measure.name, measure.name)
     values: dict[str, Any] = {"value": float(line.get(source, np.nan))}
+    if measure.name == "novel":
+        values["n"] = float(line.prompts)
     if measure.name == "shift":
         values["moved"] = WORDS[str(line.moved)]
     if measure.name == "sweep":

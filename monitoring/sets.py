@@ -15,6 +15,7 @@ from monitoring.reference import shipped
 
 THINGS = (("net", "net"), ("payment", "payment"), ("key", "key"), ("agent", "agent"))
 SETS_AT_MOST = 200  # coordinated sets that are measured, the largest first
+EVEN = 0.95  # of the greatest possible entropy: below it a split is not even, however rare it is among others
 MIXED = 0.4  # of a set's rows in the templates that tie it: below it they are judged alone
 
 
@@ -30,7 +31,7 @@ def find(reading: Any, rows: Any, values: pd.DataFrame) -> list[coordination.Fou
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return []
-    return coordination.sets(pd.concat(frames, ignore_index=True), len(values))[:SETS_AT_MOST]
+    return coordination.sets(pd.concat(frames, ignore_index=True))[:SETS_AT_MOST]
 
 
 def _source(column: str) -> str:
@@ -55,7 +56,9 @@ def measure(
         parts.append(joined.semi_join(templates, ["unit", "cluster"]))
     own = reading.keep("set_rows", parts[0] if len(parts) == 1 else parts[0].union(parts[1]))
     set_values = reading.measure(own)
-    signs = signs_of(set_values, scores(set_values, ordinary), peers, shipped())
+    # That many accounts make more calls than one says nothing: the volume of a set is no sign.
+    set_scores = scores(set_values, ordinary).assign(volume=float("nan"))
+    signs = signs_of(set_values, set_scores, peers, shipped())
     units = []
     for i, one in enumerate(found):
         if i in set_values.index:
@@ -95,7 +98,8 @@ def _coordination(
     one: coordination.Found, split: dict[str, float | None], accounts: int, ordinary: pd.DataFrame
 ) -> Sign:
     """The sign of a set: it counts if what is asked ties it as well, or if its load is dealt out by one hand."""
-    dealt = [p for p in (split["p_even"], split["p_cv"]) if p is not None and p <= FALSE_ALARMS / 2]
+    even = split["p_even"] if (split["even"] or 0) >= EVEN else None
+    dealt = [p for p in (even, split["p_cv"]) if p is not None and p <= FALSE_ALARMS / 2]
     content = "template" in one.ties
     kinds = {
         "template": "the same prompt templates",
