@@ -33,6 +33,8 @@ SCOPES = {
     "allegations:read": "Read allegations, without what is claimed confidential",
     "allegations:write": "File allegations, and work on drafts",
     "allegations:review": "Acknowledge, admit, reject allegations and ask for more",
+    "authorisations:read": "Read authorisations",
+    "authorisations:write": "Register, amend, confirm, refuse and revoke authorisations",
     "evidence:read": "Read what is known of evidence",
     "evidence:write": "Hand in evidence",
     "cases:read": "Read cases, notices, answers and decisions",
@@ -49,6 +51,8 @@ SCOPES_OF_KIND = {
         "disclosures:write",
         "allegations:read",
         "allegations:write",
+        "authorisations:read",
+        "authorisations:write",
         "evidence:read",
         "evidence:write",
         "cases:read",
@@ -61,6 +65,7 @@ SCOPES_OF_KIND = {
         "disclosures:review",
         "allegations:read",
         "allegations:review",
+        "authorisations:read",
         "evidence:read",
         "cases:read",
         "cases:manage",
@@ -76,7 +81,7 @@ SCOPES_OF_KIND = {
         "referrals:write",
         "events:read",
     ),
-    "partner": ("organisations:read", "events:read"),
+    "partner": ("organisations:read", "authorisations:read", "authorisations:write", "events:read"),
 }
 # As whom it acts: neither rules nor visibility know of machines.
 SERVICE_ROLE_OF_KIND = {

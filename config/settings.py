@@ -392,6 +392,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AuthorisationState": "disclosures.models.Authorisation.State",
         "CaseState": "cases.models.Case.State",
         "EvidenceKind": "evidence.models.EvidenceItem.Kind",
         "ExtensionState": "cases.models.ExtensionRequest.State",

@@ -18,6 +18,8 @@ from typing import Any
 EXACT, ESTIMATED, NOT_KNOWN = "exact", "estimated", "not_known"
 # The largest number that an answer may be.
 MOST = 10**18
+# The longest list that an answer may be.
+MOST_LINES = 10_000
 
 Content = Mapping[str, Any]
 Condition = Callable[[Content], bool]
@@ -52,7 +54,8 @@ class Field:
 
     name: str
     label: str
-    kind: str = "text"  # text, long, email, url, choice, many, yesno, day, whole, evidence
+    # text, long, email, url, choice, many, yesno, day, time, whole, evidence; lists: lines, and codes without spaces
+    kind: str = "text"
     hint: str = ""
     required: bool | When = True
     choices: tuple[tuple[str, str], ...] = ()
@@ -110,6 +113,15 @@ def _missing(key: str) -> Any:
 
 def is_blank(value: Any) -> bool:
     return value is None or value == "" or value == []
+
+
+def wrong_line(line: str, *, longest: int, spaces: bool) -> str:
+    """Why a line cannot stand in a list of names or of identifiers; empty when it can."""
+    if len(line) > longest:
+        return f"this must have {longest} characters or fewer"
+    if not spaces and any(c.isspace() for c in line):
+        return "this must not have a space in it. Put each on a line of its own"
+    return "" if line.isprintable() else "this holds a character that cannot be printed"
 
 
 def problems(section: Section, content: Content, *, today: date) -> dict[str, str]:
@@ -232,6 +244,8 @@ def in_words(field: Field, answer: Any, *, evidence: Mapping[str, str] | None = 
             return _said(answer)
         case "whole":
             return f"{answer:,}" if isinstance(answer, int) else str(answer)
+        case "lines" | "codes":
+            return "\n".join(str(line) for line in _listed(answer))
         case "evidence":
             titles = evidence or {}
             return "; ".join(f"{ref} {titles.get(str(ref), '')}".strip() for ref in _listed(answer))

@@ -15,7 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, URLValidator
 
-from disclosures.schema import ESTIMATED, EXACT, MOST, NOT_KNOWN, Field, Schema, When, is_blank
+from disclosures.schema import ESTIMATED, EXACT, MOST, MOST_LINES, NOT_KNOWN, Field, Schema, When, is_blank, wrong_line
 
 REASON_LENGTH = 1000
 AT_MOST_WRONG = 50
@@ -24,6 +24,7 @@ _REFERENCE = re.compile(r"E-[0-9]{4}-[0-9]{6,12}", re.ASCII)
 _USED = {EXACT: ("value",), ESTIMATED: ("value", "how"), NOT_KNOWN: ("why", "known_by")}
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _email, _url = EmailValidator(), URLValidator()
 
 
@@ -132,6 +133,28 @@ def _day(field: Field, answer: Any) -> str:
     raise _Wrong("This must be a day such as 2026-11-24.")
 
 
+def _time(field: Field, answer: Any) -> str:
+    if not isinstance(answer, str) or not _TIME.fullmatch(answer):
+        raise _Wrong("This must be a time such as 16:30.")
+    return answer
+
+
+def _lines(field: Field, answer: Any) -> list[str]:
+    if not isinstance(answer, list):
+        raise _Wrong("This must be a list.")
+    if len(answer) > MOST_LINES:
+        raise _Wrong(f"This must have {MOST_LINES} members or fewer.")
+    found = []
+    for place, line in enumerate(answer):
+        said = line.strip() if isinstance(line, str) else ""
+        # A surrogate is not printable, nor is any character that ends a line.
+        wrong = wrong_line(said, longest=field.max_length, spaces=field.kind == "lines") if said else "this is no text"
+        if wrong:
+            raise _Wrong(f"{wrong[0].upper()}{wrong[1:]}.", str(place))
+        found.append(said)
+    return list(dict.fromkeys(found))
+
+
 def _whole(field: Field, answer: Any) -> int:
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer <= MOST:
         raise _Wrong(f"This must be a whole number from 0 to {MOST}.")
@@ -148,7 +171,10 @@ _KINDS: dict[str, Callable[[Field, Any], Any]] = {
     "evidence": _references,
     "yesno": _yesno,
     "day": _day,
+    "time": _time,
     "whole": _whole,
+    "lines": _lines,
+    "codes": _lines,
 }
 
 
@@ -218,5 +244,8 @@ def _described_value(field: Field) -> dict[str, Any]:
         "evidence": {"type": "array", "items": {"type": "string", "maxLength": 24}},
         "yesno": {"type": "boolean"},
         "day": {"type": "string", "format": "date"},
+        "time": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
+        "lines": {"type": "array", "maxItems": MOST_LINES, "items": text},
+        "codes": {"type": "array", "maxItems": MOST_LINES, "items": {**text, "pattern": "^\\S+$"}},
         "whole": {"type": "integer", "minimum": 0, "maximum": MOST},
     }[field.kind]

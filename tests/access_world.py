@@ -14,6 +14,9 @@ from cases.actions import extensions, notices, service
 from cases.actions.exhibits import disclose
 from config import story
 from disclosures import actions as filings
+from disclosures.actions import authorisations
+from disclosures.examples import AUTHORISATION
+from disclosures.models import Authorisation
 from ledger.time import now, standing_at
 from notifications.actions import invitation_token
 from notifications.actions.webhooks import add_endpoint
@@ -100,6 +103,7 @@ def everything() -> Everything:
         declared = filings.declare_standing(
             by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
         )
+        asked_for, agreed = _authorisations(w)
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
@@ -133,6 +137,13 @@ def everything() -> Everything:
         "client": [client.pk],
         "problem": ["conflict"],
         "standing_revoke": [declared.pk],
+        "authorisation": [asked_for.reference],
+        "authorisation_new": [],
+        "authorisation_version": [asked_for.reference, 1],
+        "authorisation_amend": [agreed.reference],
+        "authorisation_revoke": [agreed.reference],
+        "api_authorisation": [asked_for.reference],
+        "api_authorisation_amend": [agreed.reference],
         "webhooks": [w.complainant.organisation_id],
         "webhook_new": [w.complainant.organisation_id],
         "webhook": [endpoint.pk],
@@ -170,6 +181,16 @@ def everything() -> Everything:
         "mfa_remove_webauthn": [1],
     }
     return e
+
+
+def _authorisations(w: World) -> list[Authorisation]:
+    """What the owner permits its rival to do: one that waits for its answer, and one that it has confirmed."""
+    found = [
+        authorisations.propose(by=w.complainant, grantee=w.respondent.organisation.name, content=AUTHORISATION)
+        for _ in range(2)
+    ]
+    authorisations.confirm(found[1].pk, by=w.respondent, name="Kit Rowe", capacity="Head of evaluation")
+    return found
 
 
 def _resolved(w: World) -> Any:

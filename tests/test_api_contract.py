@@ -19,7 +19,7 @@ from accounts.actions import make_client
 from accounts.models import User
 from accounts.rules import SCOPES, SCOPES_OF_KIND
 from config import story
-from disclosures.catalogue import ALLEGATION, DISCLOSURE
+from disclosures.catalogue import ALLEGATION, AUTHORISATION, DISCLOSURE
 from disclosures.models import StandingDeclaration
 from ledger.time import standing_at
 from tests.access_world import TODAY, Everything, everything
@@ -114,6 +114,7 @@ def states(e: Everything) -> dict[str, dict[str, list[Any]]]:
         "notice": {"issued": [asked_nothing.reference], "asked": e.args["api_notice"]},
         "extension": {"pending": e.args["api_extension"]},
         "referral": {"queued": e.args["api_referral"]},
+        "authorisation": {"proposed": e.args["api_authorisation"], "confirmed": e.args["api_authorisation_amend"]},
     }
 
 
@@ -122,19 +123,23 @@ ACCEPTED_IN = {
     **{f"disclosure {verb}": "submitted" for verb in ("withdraw", "accept", "return")},
     "disclosure amend": "accepted",
     **{f"allegation {verb}": "received" for verb in ("withdraw", "acknowledge", "admit", "want-more", "reject")},
+    **{f"authorisation {verb}": "confirmed" for verb in ("amend", "revoke")},
 }
 MINISTRY_VERBS = {"accept", "return", "acknowledge", "admit", "want-more", "reject", "extend", "grant", "refuse"}
+# What the other side of an authorisation does.
+GRANTEE_DOES = {"authorisation confirm", "authorisation refuse"}
 
 
 def examples(e: Everything, schema: dict[str, Any]) -> Iterator[tuple[Browser, str, str, Any]]:
     """Every named example: who may send it, where to, in which form, and what."""
-    programs = {name: program(e, getattr(e.w, name)) for name in ("complainant", "caseworker", "officer")}
+    programs = {name: program(e, getattr(e.w, name)) for name in ("complainant", "respondent", "caseworker", "officer")}
     objects = states(e)
     for method, path, operation in operations(schema):
         if method != "post" or "multipart/form-data" in operation["requestBody"]["content"]:
             continue
         noun, verb = path.split("/")[3].removesuffix("s"), path.rstrip("/").rsplit("/", 1)[1]
         who = "officer" if noun == "referral" else "caseworker" if verb in MINISTRY_VERBS else "complainant"
+        who = "respondent" if f"{noun} {verb}" in GRANTEE_DOES else who
         wanted = ACCEPTED_IN.get(f"{noun} {verb}", next(iter(objects[noun])))
         url = path.replace("{reference}", str(objects[noun][wanted][0])).replace("{id}", str(objects[noun][wanted][0]))
         kind, content = next(iter(operation["requestBody"]["content"].items()))
@@ -146,8 +151,9 @@ def test_every_example_is_accepted_as_it_stands(e: Everything, schema: dict[str,
     declaration = StandingDeclaration.objects.get().reference
     refused, sent = {}, 0
     for client, url, kind, example in examples(e, schema):
-        # The one thing that a real database decides: under which number somebody has made a declaration.
+        # What a real database decides: under which number somebody has made a declaration, and who is here to be named.
         body = json.dumps(example).replace("S-2026-000001", declaration)
+        body = body.replace('"grantee": "Harrier Analytics plc"', '"grantee": "Kestrel plc"')
         before = transaction.savepoint()
         answer = client.post(url, body, kind, headers={"if-match": "*"})
         transaction.savepoint_rollback(before)
@@ -194,7 +200,7 @@ def _with_columns(body: Any) -> Iterator[tuple[Any, tuple[str, list[str], set[st
         strange = dict.fromkeys(some, 1)
         yield {**strange, **body}, ("#", some, {*body, "standing_declaration", "content"})
         if "content" in body:
-            asked = {f.name for s in (*DISCLOSURE.sections, *ALLEGATION.sections) for f in s.fields}
+            asked = {*DISCLOSURE.fields, *ALLEGATION.fields, *AUTHORISATION.fields}
             few = {"content": {**strange, **dict.fromkeys(asked & set(body["content"]) - set(some), None)}}
             yield {**body, **few}, ("#/content", some, asked)
         if "replies" in body:

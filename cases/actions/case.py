@@ -27,6 +27,7 @@ from cases.models import (
 )
 from cases.rules import CASE_RULES
 from disclosures.actions import bar
+from disclosures.actions.authorisations import bar_between
 from disclosures.models import Filing, Scheme
 from evidence.actions import wall_off
 from evidence.models import EvidenceItem
@@ -229,6 +230,7 @@ def declare_conflict(case_id: int, *, by: User, reason: str) -> None:
     wall_off([e.item for e in case.exhibits.select_related("item")], [by])
     if case.source is not None:
         bar(case.source, by)
+    bar_between(case.parties.values_list("organisation_id", flat=True), by)
     record(by, "case.conflict_declared", case, user=by.pk)
     tell("conflict_declared", case, people=case.supervisors(), url=case_url(case), reference=case.reference)
 
