@@ -50,7 +50,8 @@ class LinesField(PlainText):
     def __init__(self, *, longest: int, spaces: bool, **kwargs: Any) -> None:
         self.longest, self.spaces = longest, spaces
         area = {"rows": 5, "spellcheck": "false", "class": "candour-code"}
-        super().__init__(widget=forms.Textarea(attrs=area), **kwargs)
+        # Not stripped: an empty line at the beginning counts when an error names a line.
+        super().__init__(widget=forms.Textarea(attrs=area), strip=False, **kwargs)
 
     def clean(self, value: Any) -> Any:
         """The lines. Raises ValidationError with the number of the first that cannot be one."""

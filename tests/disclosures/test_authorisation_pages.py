@@ -45,6 +45,7 @@ def test_page_registers_what_was_typed(s: Sides) -> None:
     ("over", "words"),
     [
         ({"accounts": "hk1:5e0c\r\n\r\ntwo words"}, "Accounts, line 3: this must not have a space in it"),
+        ({"accounts": "\r\n\r\ntwo words"}, "Accounts, line 3: this must not have a space in it"),
         ({"accounts": "x" * 201}, "Accounts, line 1: this must have 200 characters or fewer"),
         ({"accounts": "a\u200bb"}, "Accounts, line 1: this holds a character that cannot be printed"),
         ({"accounts": "\r\n".join(str(n) for n in range(10_001))}, "10,000 lines or fewer; there are 10,001"),
