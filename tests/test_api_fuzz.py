@@ -25,8 +25,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from accounts.models import User
 from accounts.rules import SCOPES_OF_KIND
 from config.wsgi import application
+from disclosures.actions import authorisations as act
+from disclosures.examples import AUTHORISATION
 from ledger.time import standing_at
 from tests.access_world import TODAY, Everything, everything
 from tests.cast import organisation, person
@@ -79,6 +82,11 @@ def may(operation: Any, kind: str) -> bool:
     if kind == "none":
         return bool(operation.path == "/api/v1/decisions/")
     noun, last = operation.path.split("/")[3], operation.path.rstrip("/").rsplit("/", 1)[1]
+    if noun == "authorisations" and operation.method == "post":
+        # Here the company gives, and the partner is given.
+        return kind in {"confirm": {"partner"}, "refuse": {"partner"}, "revoke": {"company", "partner"}}.get(
+            last, {"company"}
+        )
     if operation.method == "get":
         scope = f"{_SCOPE.get(noun, noun)}:read"
     elif last in MINISTRY_VERBS and noun != "referrals":
@@ -105,6 +113,15 @@ def real(operation: Any, objects: dict[str, dict[str, list[Any]]]) -> dict[str, 
     return {name: objects[noun][wanted][0]}
 
 
+def permitted(e: Everything) -> dict[str, list[Any]]:
+    """What the partner is permitted: one that waits for its answer, and one that it has confirmed."""
+    institute = User.objects.get(role="partner", is_service=False)
+    name = institute.organisation.name
+    waits, agreed = (act.propose(by=e.w.complainant, grantee=name, content=AUTHORISATION) for _ in range(2))
+    act.confirm(agreed.pk, by=institute, name="Kit Rowe", capacity="Director")
+    return {"proposed": [waits.reference], "confirmed": [agreed.reference]}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_breaks_and_nothing_undocumented_is_answered(
     e: Everything, kind: str, record_property: Callable[[str, object], None]
@@ -113,6 +130,8 @@ def test_nothing_breaks_and_nothing_undocumented_is_answered(
     schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", site)
     operations = [found.ok() for found in schema.get_all_operations()]
     objects, headers = states(e), token(e, kind)
+    if kind == "partner":
+        objects["authorisation"] = permitted(e)
     hold_the_connection()
     statuses: Counter[int] = Counter()
     done: set[str] = set()

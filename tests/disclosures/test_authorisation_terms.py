@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from django.db import transaction
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from disclosures.authorisation import Confirmed, History, Hours, clashes, start_of, terms_of
 from disclosures.models import Authorisation, AuthorisationAnswer, AuthorisationVersion
-from tests.disclosures.permissions import content, sides
+from tests.disclosures.permissions import Sides, content, sides
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -172,25 +173,40 @@ def test_later_versions_never_count_earlier(told: Any, hours: list[int]) -> None
     assert all(c is None for c in seen[ended:])
 
 
-@pytest.mark.django_db
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=histories(), first=st.integers(-50, 1500), length=st.integers(0, 300))
-def test_query_agrees_with_the_calculation(django_db_blocker: Any, told: Any, first: int, length: int) -> None:
-    from django.db import transaction
+# Where two of the three intervals meet and all three do not, which chance seldom finds.
+CONFIRMED_TOO_LATE: Any = ([(30, 1, 1), (0, 5, 300)], None)  # the second, when its window was over; the first, replaced
+REVOKED_TOO_EARLY: Any = ([(30, 5, 1)], 48)
+AT_ONE_INSTANT: Any = ([(30, 1, 1), (0, 30, 10), (35, 1, 0)], None)
 
+
+@pytest.fixture
+def two(db: None) -> Sides:
+    return sides()
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(told=CONFIRMED_TOO_LATE, first=0, length=1000)
+@example(told=REVOKED_TOO_EARLY, first=0, length=1000)
+@example(told=AT_ONE_INSTANT, first=0, length=700)
+@given(told=histories(), first=st.integers(-50, 1500), length=st.integers(0, 1000))
+def test_query_agrees_with_the_calculation(two: Sides, told: Any, first: int, length: int) -> None:
     rows, found = _build(told)
     since = start_of(START) + timedelta(hours=first)
     until = since + timedelta(hours=length)
     with transaction.atomic():
-        made = _store(rows, found)
+        made = _store(two, rows, found)
         assert Authorisation.objects.covering(since, until).exists() is found.touches(since, until)
-        again = Authorisation.objects.with_history().get(pk=made.pk).history
-        assert again == found
+        assert Authorisation.objects.with_history().get(pk=made.pk).history == found
         transaction.set_rollback(True)
 
 
-def _store(rows: list[dict[str, Any]], found: History) -> Authorisation:
-    s = sides()
+@pytest.mark.parametrize("told", [CONFIRMED_TOO_LATE, REVOKED_TOO_EARLY, AT_ONE_INSTANT])
+def test_window_that_was_over_or_not_begun_touches_nothing(told: Any) -> None:
+    _, found = _build(told)
+    assert not found.touches(start_of(START), start_of(START) + timedelta(hours=700))
+
+
+def _store(s: Sides, rows: list[dict[str, Any]], found: History) -> Authorisation:
     made = Authorisation.objects.create(
         reference="P-2026-999999",
         grantor=s.grantor.organisation,
