@@ -13,7 +13,6 @@ from rest_framework.request import Request
 from accounts.api.endpoints import One, Verb, described
 from accounts.permissions import allowed
 from disclosures.actions import authorisations as act
-from disclosures.api.filings import ReasonInput
 from disclosures.catalogue import AUTHORISATION as SCHEMA
 from disclosures.examples import AUTHORISATION as EXAMPLE
 from disclosures.models import Authorisation, AuthorisationVersion
@@ -154,6 +153,10 @@ class ConfirmInput(Input):
     version = Whole(min_value=1, max_value=32767)
 
 
+class UnconfirmedInput(Input):
+    reason = Text(max_length=4000)
+
+
 class RevokeInput(Input):
     reason = Text(max_length=4000)
     effective_at = serializers.DateTimeField(
@@ -269,9 +272,13 @@ AUTHORISATION: dict[str, Any] = {
         "Agree to the version that waits",
         {"name": "Isobel Grant", "capacity": "Head of evaluation", "version": 1},
     ),
-    "refuse": _verb("Refuse", ReasonInput, act.refuse, "Do not agree to the version that waits", _REASON),
+    "refuse": _verb("Refuse", UnconfirmedInput, act.refuse, "Do not agree to the version that waits", _REASON),
     "withdraw": _verb(
-        "Withdraw", ReasonInput, act.withdraw, "Take back the version that waits", {"reason": "Registered in error."}
+        "Withdraw",
+        UnconfirmedInput,
+        act.withdraw,
+        "Take back the version that waits",
+        {"reason": "Registered in error."},
     ),
     "revoke": _verb(
         "Revoke",
