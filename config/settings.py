@@ -393,6 +393,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "CaseState": "cases.models.Case.State",
+        "CaseOutcome": "cases.models.case.Outcome",
         "EvidenceKind": "evidence.models.EvidenceItem.Kind",
         "ExtensionState": "cases.models.ExtensionRequest.State",
         "FilingState": "disclosures.models.Filing.State",
