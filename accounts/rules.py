@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from accounts.permissions import Rule
@@ -39,7 +40,8 @@ SCOPES = {
     "evidence:write": "Hand in evidence",
     "cases:read": "Read cases, notices, answers and decisions",
     "cases:write": "Answer notices and ask for more time",
-    "cases:manage": "Work on cases: requests for more time, proposals, notes",
+    "cases:manage": "Work on cases: open them, notices and requests for more time, notes, the brief, proposals",
+    "cases:decide": "Do what a supervisor does: publish decisions, waive notices, refer cases and withdraw referrals",
     "events:read": "Read what happened: the feed of events",
     "referrals:read": "Read referrals",
     "referrals:write": "Acknowledge, accept, return and decline referrals",
@@ -69,6 +71,7 @@ SCOPES_OF_KIND = {
         "evidence:read",
         "cases:read",
         "cases:manage",
+        "cases:decide",
         "referrals:read",
         "events:read",
     ),
@@ -83,13 +86,19 @@ SCOPES_OF_KIND = {
     ),
     "partner": ("organisations:read", "authorisations:read", "authorisations:write", "events:read"),
 }
-# As whom it acts: neither rules nor visibility know of machines.
+# As whom it acts: rules and visibility ask for roles, as with people. See `service_role`.
 SERVICE_ROLE_OF_KIND = {
     "company": "company_officer",
     "ministry": "caseworker",
     "authority": "authority_officer",
     "partner": "partner",
 }
+
+
+def service_role(kind: str, scopes: Collection[str]) -> str:
+    """The role of a client's service user: the lowest that can do what it was made for."""
+    return "supervisor" if "cases:decide" in scopes else SERVICE_ROLE_OF_KIND[kind]
+
 
 # Whom an invitation can make what: the kind of the organisation decides.
 ROLES_OF_KIND = {

@@ -394,6 +394,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AuthorisationState": "disclosures.models.Authorisation.State",
         "CaseState": "cases.models.Case.State",
+        "CaseOutcome": "cases.models.case.Outcome",
         "EvidenceKind": "evidence.models.EvidenceItem.Kind",
         "ExtensionState": "cases.models.ExtensionRequest.State",
         "FilingState": "disclosures.models.Filing.State",

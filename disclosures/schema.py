@@ -35,6 +35,8 @@ class When:
 
     def __call__(self, content: Content) -> bool:
         answer = content.get(self.field)
+        if isinstance(answer, str | bool):
+            return answer in self.values
         if isinstance(answer, Mapping):
             answer = answer.get("value")
         given = answer if isinstance(answer, list) else [answer]
@@ -69,9 +71,6 @@ class Field:
         """What may be chosen."""
         return frozenset(value for value, _ in self.choices)
 
-    def is_required(self, content: Content) -> bool:
-        return self.required(content) if isinstance(self.required, When) else self.required
-
     def is_asked(self, content: Content) -> bool:
         """A conditional question whose condition does not hold is not asked, and an answer to it is not kept."""
         return not isinstance(self.required, When) or self.required(content)
@@ -83,6 +82,11 @@ class Section:
     title: str
     fields: tuple[Field, ...]
     intro: str = ""
+
+    @cached_property
+    def has_end(self) -> bool:
+        """Whether it asks when the activity ended, which is not before it began."""
+        return any(f.name == "ended_at" for f in self.fields)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,11 @@ class Schema:
     def fields(self) -> dict[str, Field]:
         """All fields by name, in the order in which they are asked."""
         return {f.name: f for s in self.sections for f in s.fields}
+
+    @cached_property
+    def conditions(self) -> dict[str, When]:
+        """Upon what each conditional question is asked, by its name."""
+        return {f.name: f.required for f in self.fields.values() if isinstance(f.required, When)}
 
     def section(self, key: str) -> Section:
         """The section `key`; raises KeyError."""
@@ -132,21 +141,29 @@ def problems(section: Section, content: Content, *, today: date) -> dict[str, st
     """
     found: dict[str, str] = {}
     for field in section.fields:
-        part, message = _problem(field, content, today) if field.is_asked(content) else ("", "")
-        if message:
-            found[f"{field.name}_{part}" if part else field.name] = message
-    started, ended = _day(content.get("started_at")), _day(content.get("ended_at"))
-    if started and ended and ended < started and any(f.name == "ended_at" for f in section.fields):
-        found.setdefault("ended_at", "The end must be on or after the start")
+        required = field.required
+        if isinstance(required, When):
+            # A conditional question is asked when it is required, and not otherwise.
+            required = required(content)
+            if not required:
+                continue
+        answer = content.get(field.name)
+        if is_blank(answer):
+            if required:
+                found[field.name] = _ask(field)
+        elif field.fact or field.past:
+            part, message = _problem(field, answer, today, required=required)
+            if message:
+                found[f"{field.name}_{part}" if part else field.name] = message
+    if section.has_end:
+        started, ended = _day(content.get("started_at")), _day(content.get("ended_at"))
+        if started and ended and ended < started:
+            found.setdefault("ended_at", "The end must be on or after the start")
     return found
 
 
-def _problem(field: Field, content: Content, today: date) -> tuple[str, str]:
-    """The part of the field that is wrong ("" is the answer itself), and the message ("" when nothing is)."""
-    answer = content.get(field.name)
-    required = field.is_required(content)
-    if is_blank(answer):
-        return "", _ask(field) if required else ""
+def _problem(field: Field, answer: Any, today: date, *, required: bool) -> tuple[str, str]:
+    """The part of an answer that is wrong ("" is the answer itself), and the message ("" when nothing is)."""
     found = _fact_problem(field, answer, today, required=required) if field.fact else ("", "")
     day = _day(answer) if field.past else None
     if not found[1] and day and day > today:
@@ -156,8 +173,10 @@ def _problem(field: Field, content: Content, today: date) -> tuple[str, str]:
 
 def _fact_problem(field: Field, answer: Any, today: date, *, required: bool) -> tuple[str, str]:
     fact: Content = answer if isinstance(answer, Mapping) else {"value": answer}
-    label = field.label.lower()
     precision = fact.get("precision")
+    if precision == EXACT and not is_blank(fact.get("value")):
+        return "", ""
+    label = field.label.lower()
     if precision == NOT_KNOWN:
         by = _day(fact.get("known_by"))
         if is_blank(fact.get("why")):
@@ -196,8 +215,7 @@ def asked(schema: Schema, content: Content) -> dict[str, Any]:
     An answer that goes may have been the reason for another question, so this repeats until nothing more goes.
     """
     kept = {name: content[name] for name in schema.fields if name in content}
-    conditional = [f for f in schema.fields.values() if isinstance(f.required, When)]
-    while gone := [f.name for f in conditional if f.name in kept and not f.is_asked(kept)]:
+    while gone := [name for name, asks in schema.conditions.items() if name in kept and not asks(kept)]:
         for name in gone:
             del kept[name]
     return kept

@@ -53,13 +53,15 @@ def read(schema: Schema, sent: Any) -> tuple[dict[str, Any], dict[str, str]]:
             continue
         if is_blank(answer):
             continue
+        field = fields[name]
         try:
-            content[name] = (
-                _fact(fields[name], answer) if fields[name].fact else _KINDS[fields[name].kind](fields[name], answer)
-            )
+            kept = _fact(field, answer) if field.fact else _KINDS[field.kind](field, answer)
         except _Wrong as error:
             wrong[f"{name}/{error.at}" if error.at else name] = error.message
-    return {name: answer for name, answer in content.items() if not is_blank(answer)}, wrong
+            continue
+        if not is_blank(kept):
+            content[name] = kept
+    return content, wrong
 
 
 def path_of(schema: Schema, control: str) -> str:
@@ -77,7 +79,7 @@ def path_of(schema: Schema, control: str) -> str:
 def _text(field: Field, answer: Any, *, most: int = 0) -> str:
     if not isinstance(answer, str):
         raise _Wrong("This must be a text.")
-    text = answer.replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = (answer.replace("\r\n", "\n").replace("\r", "\n") if "\r" in answer else answer).strip()
     if _UNKEEPABLE.search(text):
         raise _Wrong("This holds a character that cannot be kept.")
     limit = most or field.max_length
@@ -179,7 +181,7 @@ _KINDS: dict[str, Callable[[Field, Any], Any]] = {
 
 
 def _fact(field: Field, answer: Any) -> dict[str, Any]:
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, dict):
         raise _Wrong('This must be an object: {"precision": "exact", "value": ...}.')
     for name in answer:
         if name not in {"precision", "value", "how", "why", "known_by"}:

@@ -58,7 +58,7 @@ def everything() -> Everything:
     with standing_at(DUE_OVER):
         tasks.run_all()
     with standing_at(TODAY):
-        resolved = _resolved(w)
+        decided = resolved(w)
         running = open_case(w, at=TODAY)
         own = notice_to(running, w.complainant)
         other = notice_to(running, w.respondent)
@@ -96,7 +96,7 @@ def everything() -> Everything:
             w.complainant.organisation_id, by=w.complainant, email="x@heron.example", name="X", role="company_officer"
         )
         served = _served(w)
-        publication = cases.publish(resolved.pk, by=w.supervisor, title="Decided", summary="In short")
+        publication = cases.publish(decided.pk, by=w.supervisor, title="Decided", summary="In short")
         client, _ = make_client(
             w.complainant.organisation_id, by=w.complainant, name="Filer", scopes=["disclosures:read"]
         )
@@ -158,6 +158,7 @@ def everything() -> Everything:
         "api_evidence_remove": [item.reference],
         "api_evidence_file": [exhibit.item.reference],
         "api_case": [running.reference],
+        "api_exhibit": [exhibit.pk],
         "api_notice": [own.reference],
         "api_extension": [asked.pk],
         "api_referral": [referral.reference],
@@ -193,18 +194,25 @@ def _authorisations(w: World) -> list[Authorisation]:
     return found
 
 
-def _resolved(w: World) -> Any:
+def resolved(w: World) -> Any:
+    """A case of a colleague's that was decided, and is not published."""
     seats = [cases.Seat(w.stranger.organisation_id, "respondent", (notices.Ask("Why?"),))]
     case = cases.open_case(by=w.colleague, title="Own", subject="s", purpose="p", seats=seats)
     return cases.resolve(case.pk, by=w.supervisor, outcome="settled", reasons="Settled")
 
 
-def _served(w: World) -> int:
-    """A notice that was served by other means, with a copy of the proof."""
+def doubted(w: World) -> Any:
+    """A notice whose service is in doubt, though by now there is somebody to receive it."""
     User.objects.filter(pk=w.stranger.pk).update(is_active=False)
     seats = [cases.Seat(w.stranger.organisation_id, "respondent", (notices.Ask("Why?"),))]
     case = cases.open_case(by=w.colleague, title="Silent", subject="s", purpose="p", seats=seats)
-    notice = case.notices.get(kind="evidence")
+    User.objects.filter(pk=w.stranger.pk).update(is_active=True)
+    return case.notices.get(kind="evidence")
+
+
+def _served(w: World) -> int:
+    """A notice that was served by other means, with a copy of the proof."""
+    notice = doubted(w)
     service.record_service(
         notice.pk,
         by=w.colleague,
@@ -213,7 +221,6 @@ def _served(w: World) -> int:
         proof="Signed",
         file=story.log_file("proof.csv", 2),
     )
-    User.objects.filter(pk=w.stranger.pk).update(is_active=True)
     return notice.services.get().pk
 
 
@@ -222,7 +229,7 @@ def args_of(e: Everything, name: str) -> list[Any]:
     if name in e.args:
         return e.args[name]
     if name.startswith("api_"):
-        lists = {"api_disclosure_bulk", "api_allegation_bulk"}
+        lists = {"api_disclosure_bulk", "api_allegation_bulk", "api_organisations"}
         words = name.split("_")
         nouns = ["_".join(words[:n]) for n in range(len(words) - 1, 1, -1)]
         return [] if name in lists else next((e.args[noun] for noun in nouns if noun in e.args), [])

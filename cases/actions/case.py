@@ -115,6 +115,8 @@ def _seat_parties(case: Case, seats: list[Seat], source: Filing | None) -> list[
     parties = []
     for seat in seats:
         filer = source is not None and source.organisation_id == seat.organisation_id
+        if seat.role == "complainant" and not filer and source is not None and source.kind == "allegation":
+            raise Invalid({"complainant": ["The complainant is whoever filed the allegation"]})
         parties.append(
             Party(
                 case=case,

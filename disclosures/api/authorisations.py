@@ -10,8 +10,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_field, extend_sch
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, described
-from accounts.permissions import allowed
+from accounts.api.endpoints import One, Verb, can, described
 from disclosures.actions import authorisations as act
 from disclosures.catalogue import AUTHORISATION as SCHEMA
 from disclosures.examples import AUTHORISATION as EXAMPLE
@@ -19,11 +18,17 @@ from disclosures.models import Authorisation, AuthorisationVersion
 from disclosures.rules import AUTHORISATION_RULES as RULES
 from disclosures.shape import json_schema, read
 from ledger.time import now
-from web.api import Input, Problem, Text, Whole, entity_tag
+from web.api import Input, Moment, Problem, Text, Whole, entity_tag
 from web.problems import Invalid
 
 READ, WRITE = {"GET": "authorisations:read"}, {"POST": "authorisations:write"}
-_NAMES = {"refuse_amendment": "refuse", "withdraw_amendment": "withdraw", "revoke_sooner": "revoke"}
+# Rules of which the API has one verb: what it does follows from the state.
+_CALLED = {
+    "propose": (),
+    "refuse_amendment": ("refuse",),
+    "withdraw_amendment": ("withdraw",),
+    "revoke_sooner": ("revoke",),
+}
 
 
 # --- Reading -------------------------------------------------------------------------------------------------------------
@@ -62,8 +67,7 @@ class AuthorisationSerializer(serializers.ModelSerializer[Authorisation]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, found: Authorisation) -> list[str]:
-        verbs = allowed(self.context["request"].user, RULES, found)
-        return [_NAMES.get(verb, verb) for verb in verbs if verb != "propose"]
+        return can(self.context["request"].user, RULES, found, **_CALLED)
 
 
 class AnswerSerializer(serializers.Serializer[Any]):
@@ -159,7 +163,7 @@ class UnconfirmedInput(Input):
 
 class RevokeInput(Input):
     reason = Text(max_length=4000)
-    effective_at = serializers.DateTimeField(
+    effective_at = Moment(
         required=False, allow_null=True, help_text="From when; without it, at once. Not an instant that has passed"
     )
 

@@ -135,6 +135,16 @@ def test_body_of_another_shape_is_refused(s: Sides, body: str) -> None:
     assert not Authorisation.objects.exists()
 
 
+@pytest.mark.parametrize("instant", ["2030-01-31T00:00:00", "2030-01-31", "soon", 1895961600, "2999-01-01T00:00:00Z"])
+def test_instant_of_a_revocation_says_how_far_from_utc_it_is(s: Sides, instant: Any) -> None:
+    found = confirmed(s)
+    ended = {"reason": "Over.", "effective_at": instant}
+    refused = post(program(s, s.grantor), f"{URL}{found.reference}/revoke/", ended, if_match="*")
+    assert pointers(refused) == ["#/effective_at"]
+    found.refresh_from_db()
+    assert found.revoked_at is None
+
+
 def test_wrong_grantee_is_told_beside_it(s: Sides) -> None:
     ours = program(s, s.grantor)
     assert pointers(post(ours, URL, {"grantee": "Nobody Ltd", "content": content()})) == ["#/grantee"]
