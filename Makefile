@@ -4,7 +4,7 @@
 #   make test      every test; ARGS="-k clock" for some
 #   make check     style, types, layers, templates, migrations, deployment settings
 #   make format    puts right what check would complain of and a program can mend
-#   make bench     figures side by side; make soak: the long fault runs
+#   make bench     figures side by side; make bench-detection: hits and false alarms; make soak: the long fault runs
 #   make lock      requirements/*.txt from requirements/*.in
 
 PYTHON ?= python3
@@ -20,7 +20,7 @@ export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
 PIP_INSTALL := -m pip --disable-pip-version-check install -qq --require-hashes
 
-.PHONY: install demo test check format style types layers templates migrations deployment bench soak lock browser
+.PHONY: install demo test check format style types layers templates migrations deployment bench bench-detection soak lock browser
 .DELETE_ON_ERROR:
 
 install: .venv/.installed static/vendor/.copied
@@ -43,6 +43,10 @@ check: style types layers templates migrations deployment
 bench: .venv-dev/.installed static/vendor/.copied
 	@$(DEV) -m bench $(ARGS)
 	@$(DEV) -m bench --api $(ARGS)
+
+# How often the analysis of usage logs is right. Needs real traces: CANDOUR_DATA, see bench/detection/traces.py.
+bench-detection: .venv-dev/.installed
+	@$(DEV) -m bench.detection $(ARGS)
 
 soak: .venv-dev/.installed static/vendor/.copied browser
 	@SOAK=1 $(DEV) -m pytest -n 0 -s tests/faults tests/test_api_fuzz.py $(ARGS)

@@ -62,6 +62,7 @@ if len(SECRET_KEY) < 50:
 INSTALLED_APPS = [
     "config",
     "cases",
+    "monitoring",
     "disclosures",
     "evidence",
     "notifications",

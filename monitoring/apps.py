@@ -1,0 +1,2 @@
+"""What API usage shows: usage logs, indicators, findings, feeds and alerts."""
+

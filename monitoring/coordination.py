@@ -1,0 +1,205 @@
+"""Sets of accounts that act as one: I10 coordinated sets, I11 load balancing inside a set. Pure; numpy and networkx.
+
+Reported campaigns spread millions of calls over as many as 25,000 accounts, about 26 calls a day each: no account shows
+anything, the set does. Two accounts are tied when they share things of at least two families (what they ask, the network
+they come from, who pays, whose key, their rhythm). What many unrelated accounts share as well ties nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+# The family of each kind of tie. One product has one client software and one template: they are one family.
+FAMILY = {
+    "template": "content",
+    "agent": "content",
+    "net": "network",
+    "payment": "payment",
+    "key": "key",
+    "rhythm": "rhythm",
+}
+PER_KIND = 12  # things of one kind for each account, the most used first
+OWN = 0.5  # a thing ties accounts if at least so much of its users are tied by something else as well
+SMALLEST = 3  # accounts in a set
+RARE = 0.01  # a user agent ties only while it is used by less than this share of the accounts
+SHUFFLES = 999
+ENOUGH = 10
+MERGED_AT_MOST = 20_000  # rows in a merged stream whose rhythm is tested
+SEED = 20_261_124
+
+
+@dataclass(frozen=True)
+class Found:
+    """A coordinated set: its accounts, and by kind the things that tie them with how many of the accounts use each."""
+
+    accounts: tuple[int, ...]
+    ties: dict[str, dict[int, int]]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(sorted(self.ties))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return tuple(sorted({FAMILY[kind] for kind in self.ties}))
+
+
+def sets(shared: pd.DataFrame, accounts: int) -> list[Found]:
+    """I10. The connected components of accounts that share things of two families.
+
+    `shared` has account, kind, thing and n (rows), for things that at least two accounts use; `accounts` is how many the
+    log has. Left out, as innocent: a user agent of 1 % of the accounts or more; what mostly unrelated accounts use (a
+    university's network, a product's template): less than half of its users are tied by another family as well.
+    """
+    if shared.empty:
+        return []
+    shared = shared.assign(family=shared.kind.map(FAMILY), things=shared.kind + ":" + shared.thing.astype(str))
+    users = shared.groupby("things").account.nunique()
+    common = shared.kind.eq("agent") & (shared.things.map(users) >= max(3, RARE * accounts))
+    shared = shared[~common]
+    shared = shared.sort_values(["account", "kind", "n", "thing"], ascending=[True, True, False, True])
+    shared = shared[shared.groupby(["account", "kind"]).cumcount() < PER_KIND]
+    while not shared.empty:
+        pairs = _pairs(shared)
+        tied = pd.concat([pairs[["x", "account"]].rename(columns={"x": "things"}),
+                          pairs[["y", "account"]].rename(columns={"y": "things"})]).drop_duplicates()
+        share = tied.groupby("things").account.nunique() / shared.groupby("things").account.nunique()
+        innocent = set(share.index[share.fillna(0) < OWN])
+        kept = shared[~shared.things.isin(innocent)]
+        if len(kept) == len(shared):
+            return _components(shared, pairs)
+        shared = kept
+    return []
+
+
+def _pairs(shared: pd.DataFrame) -> pd.DataFrame:
+    """(x, y, account) for things of two families that an account has in common with another account."""
+    one = shared[["account", "family", "things"]]
+    both = one.merge(one, on="account", suffixes=("_x", "_y"))
+    both = both[both.family_x < both.family_y].rename(columns={"things_x": "x", "things_y": "y"})
+    return both[both.groupby(["x", "y"]).account.transform("nunique") >= 2][["x", "y", "account"]]
+
+
+def _components(shared: pd.DataFrame, pairs: pd.DataFrame) -> list[Found]:
+    graph = nx.Graph()
+    for (x, y), group in pairs.groupby(["x", "y"], sort=True):
+        members = sorted(group.account)
+        hub = f"{x}|{y}"
+        graph.add_edges_from((hub, member) for member in members)
+    found = []
+    for component in _merged(shared, [c for c in nx.connected_components(graph)]):
+        accounts = sorted(component)
+        if len(accounts) < SMALLEST:
+            continue
+        own = shared[shared.account.isin(accounts)]
+        uses = own.groupby(["kind", "thing"]).account.nunique()
+        ties: dict[str, dict[int, int]] = {}
+        for (kind, thing), count in uses[uses >= 2].items():
+            ties.setdefault(str(kind), {})[int(thing)] = int(count)
+        found.append(Found(tuple(accounts), ties))
+    return sorted(found, key=lambda f: (-len(f.accounts), f.accounts))
+
+
+def _merged(shared: pd.DataFrame, components: list[set[int | str]]) -> list[set[int]]:
+    """Components that have at least two things in common are parts of one set: a pool of networks, say, from which all
+    draw, while each means of payment serves only three.
+    """
+    members = [{node for node in component if not isinstance(node, str)} for component in components]
+    of = {account: i for i, own in enumerate(members) for account in own}
+    tied = shared[shared.account.isin(of)]
+    uses = tied.assign(part=tied.account.map(of))[["things", "part"]].drop_duplicates()
+    graph = nx.Graph()
+    graph.add_nodes_from(range(len(members)))
+    counts: dict[tuple[int, int], int] = {}
+    for _, parts in uses.groupby("things").part:
+        if len(parts) < 2:
+            continue
+        order = sorted(parts)
+        # Neighbours in a ring: enough to join them all, and never more pairs than parts.
+        for one, other in zip(order, order[1:], strict=False):
+            counts[one, other] = counts.get((one, other), 0) + 1
+    graph.add_edges_from(pair for pair, count in counts.items() if count >= 2)
+    return [set().union(*(members[i] for i in group)) for group in nx.connected_components(graph)]
+
+
+def rhythms(hours: pd.DataFrame, least: float = 0.9, span: int = 48) -> pd.DataFrame:
+    """The tie of rhythm: accounts whose hourly counts rise and fall together, beyond the day's common rise and fall.
+
+    `hours` has account, hour and c. Of accounts with at least 10 rows an hour on average, over at least `span` hours:
+    Pearson's r >= `least` of log counts less the mean of all accounts in that hour. Returns account, kind, thing, n.
+    """
+    empty = pd.DataFrame({"account": [], "kind": [], "thing": [], "n": []}).astype({"account": "int64", "thing": "int64"})
+    length = int(hours.hour.max() - hours.hour.min() + 1) if len(hours) else 0
+    total = hours.groupby("account").c.sum()
+    chosen = total[total >= 10 * length].sort_values(ascending=False, kind="stable").index[:1500]
+    if length < span or len(chosen) < 4:
+        return empty
+    table = hours[hours.account.isin(chosen)].pivot_table(index="account", columns="hour", values="c", fill_value=0)
+    logs = np.log1p(table.to_numpy(dtype=float))
+    rest = logs - logs.mean(axis=0)
+    rest = rest - rest.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(rest, axis=1, keepdims=True)
+    steady = norm[:, 0] > 1e-9
+    unit = rest / np.where(norm > 1e-9, norm, 1)
+    alike = (unit @ unit.T >= least) & steady[:, None] & steady[None, :]
+    graph = nx.Graph()
+    ones, others = np.nonzero(np.triu(alike, 1))
+    graph.add_edges_from(zip(ones.tolist(), others.tolist(), strict=True))
+    rows = []
+    for component in nx.connected_components(graph):
+        members = [int(table.index[i]) for i in component]
+        rows += [{"account": a, "kind": "rhythm", "thing": min(members), "n": int(total[a])} for a in members]
+    return pd.DataFrame(rows) if rows else empty
+
+
+def even_split(counts: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> tuple[float, float | None]:
+    """I11, the split: E = H(requests over accounts) / ln |A| (1: every account has the same), and how often as many of
+    the other accounts, drawn at random, are split as evenly: p = (k + 1) / (999 + 1). None with too few others.
+    """
+    size = len(counts)
+    split = _entropy(counts[None, :])[0] / np.log(size)
+    if len(others) < max(20, size // 4):
+        return float(split), None
+    draw = np.random.default_rng(SEED)
+    drawn = draw.choice(np.sort(others), size=(SHUFFLES, min(size, 500)), replace=True)
+    random = _entropy(drawn) / np.log(drawn.shape[1])
+    return float(split), float((np.sum(random >= split) + 1) / (SHUFFLES + 1))
+
+
+def _entropy(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    share = counts / counts.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return -np.nansum(np.where(share > 0, share * np.log(share), 0), axis=1)
+
+
+def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """I11, the merged stream: its gap cv, and how often it is as low when every account's times are shifted round the
+    period at random (999 times, p = (k + 1) / 1000; fewer once ten of them were).
+
+    Independent accounts merge towards a Poisson stream (cv 1, Palm-Khintchine); a common scheduler that deals calls out
+    in turn leaves a metronome. Units: ratio, probability. Of more than 20,000 rows the first 20,000 in time are taken.
+    """
+    order = np.lexsort((account, us))[:MERGED_AT_MOST]
+    us, account = us[order], account[order]
+    span = int(us[-1] - us[0]) + 1
+    observed = _cv(us)
+    draw = np.random.default_rng(SEED)
+    who, index = np.unique(account, return_inverse=True)
+    lower = 0
+    for done in range(1, SHUFFLES + 1):
+        shift = draw.integers(0, span, size=len(who))
+        lower += _cv(np.sort((us - us[0] + shift[index]) % span)) <= observed
+        if lower == ENOUGH:  # so common that more would change nothing (Besag and Clifford 1991)
+            return observed, lower / done
+    return observed, (lower + 1) / (SHUFFLES + 1)
+
+
+def _cv(us: npt.NDArray[np.int64]) -> float:
+    gaps = np.diff(us).astype(np.float64)
+    gaps = gaps[gaps <= 10 * max(float(np.median(gaps)), 1.0)] if len(gaps) else gaps
+    return float(gaps.std() / gaps.mean()) if len(gaps) and gaps.mean() > 0 else 0.0

@@ -1,0 +1,165 @@
+"""From scores to words: what may be said of a unit, and on which rung.
+
+The ladder: "noted" (a rare value in one family), "pattern" (two), "corroborated pattern" (three families, each with at
+most 1 % false alarms among ordinary clients, one of them content or coordination, and after correction for the number
+of units looked at). A finding is never proof and never a probability of guilt. Families overlap, so their probabilities
+are not multiplied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from monitoring.measures import BY_NAME, MEASURES, value_of
+from monitoring.reference import Reference, adjusted, among, combined
+
+FALSE_ALARMS = 0.01
+DISCOVERIES = 0.05  # of the units reported as corroborated, the share expected to be so by chance (Benjamini-Hochberg)
+PEERS_FOR_A_SHARE = 100  # with fewer peers, 1 in 100 cannot be told
+RUNGS = ("noted", "pattern", "corroborated pattern")
+DECISIVE = {"content", "coordination"}
+# Says something worth a look whatever the peers do; how rare it is is not known.
+MEASURES_OF = {family: sum(m.family == family for m in MEASURES) for family in ("content", "time", "volume")}
+WORTH_A_LOOK = {"probing": 3.0}
+
+
+@dataclass
+class Sign:
+    """One measure of one unit that is rare, or worth a look."""
+
+    measure: str
+    family: str
+    indicator: str
+    score: float
+    false_alarms: float | None  # at this cut, among ordinary clients or peers, the larger of what is known
+    p: float
+    peers: int
+    percentile: float | None  # of the peers in this log that lie below
+    reference: int | None  # clients of the reference, None where it does not have the measure
+    says: str
+    caveat: str
+    counts: bool  # at most 1 % false alarms
+
+
+@dataclass
+class Unit:
+    """An account or a set, with its signs."""
+
+    key: int
+    signs: list[Sign] = field(default_factory=list)
+    coordination: Sign | None = None
+    adjusted: float = 1.0
+    looked_at: tuple[str, ...] = ("content", "time", "volume")
+
+    @property
+    def all_signs(self) -> list[Sign]:
+        return ([self.coordination] if self.coordination else []) + self.signs
+
+    @property
+    def families(self) -> set[str]:
+        return {sign.family for sign in self.all_signs if sign.counts}
+
+    def p(self, covariance: dict[str, float]) -> float:
+        """One probability for all families together (`reference.combined`); a family without a sign counts as p = 1.
+
+        A family's own is its rarest measure's, times the measures it has (Bonferroni).
+        """
+        p = dict.fromkeys(self.looked_at, 1.0)
+        for sign in self.all_signs:
+            if sign.counts:
+                p[sign.family] = min(p.get(sign.family, 1.0), sign.p * MEASURES_OF.get(sign.family, 1))
+        return combined({family: min(1.0, value) for family, value in p.items()}, covariance)
+
+    @property
+    def rung(self) -> str | None:
+        """The rung of the ladder, None where there is nothing to say."""
+        families = self.families
+        if len(families) >= 3 and families & DECISIVE and self.adjusted <= DISCOVERIES:
+            return RUNGS[2]
+        if len(families) >= 2:
+            return RUNGS[1]
+        # That accounts belong together is no finding by itself: organisations have several.
+        return RUNGS[0] if families or self.signs else None
+
+
+def signs_of(
+    values: pd.DataFrame, scores: pd.DataFrame, peers: pd.DataFrame, reference: Reference
+) -> dict[int, list[Sign]]:
+    """The signs of every unit. `peers` are the scores of ordinary accounts in the log (sets left out).
+
+    A measure's false alarms are the share of the reference at this score or above, and of the peers, whichever is
+    larger; peers that themselves stand out in another family are left out, so that several offenders in one log do not
+    hide one another. Without a reference there must be at least 100 peers.
+    """
+    clean = _clean(peers, reference)
+    found: dict[int, list[Sign]] = {}
+    for measure in MEASURES:
+        others = clean[measure.family][measure.name].to_numpy(dtype=float) if measure.name in peers else np.array([])
+        others = others[~np.isnan(others)]
+        everybody = peers[measure.name].dropna().to_numpy(dtype=float)
+        for unit, score in scores[measure.name].dropna().items():
+            sign = _sign(measure.name, float(score), others, everybody, reference, values.loc[unit])
+            if sign is not None:
+                found.setdefault(int(str(unit)), []).append(sign)
+    return found
+
+
+def _sign(
+    name: str, score: float, others: Any, everybody: Any, reference: Reference, line: pd.Series
+) -> Sign | None:
+    measure = BY_NAME[name]
+    known = reference.false_alarms(name, score)
+    alarms = [known[0]] if known else []
+    p = reference.tail(name, score) or 0.0
+    if len(others) >= PEERS_FOR_A_SHARE:
+        # A peer with the very same score stands beside the unit: ties count as false alarms.
+        share = float(np.mean(others >= score)) if known else among(others, score)[0]
+        alarms.append(share)
+        p = max(p, share if known is None else 0.0)
+    rate = max(alarms) if alarms else None
+    looked = score >= WORTH_A_LOOK.get(name, np.inf)
+    counts = rate is not None and rate <= FALSE_ALARMS and not _ordinary(name, score)
+    if not counts and not looked:
+        return None
+    says = measure.says.format(score=score, **value_of(measure, line))
+    below = float(np.mean(everybody < score)) if len(everybody) else None
+    clients = known[1] if known else None
+    return Sign(
+        name, measure.family, measure.indicator, score, rate, max(p, 1e-9), len(everybody), below, clients, says,
+        measure.caveat, counts,
+    )  # fmt: skip
+
+
+def _ordinary(name: str, score: float) -> bool:
+    """A value that is not suspicious however rare it is: zero sweeps, little volume."""
+    least = {"volume": 2.0, "riding": 0.5, "sweep": 3.0, "cut": 0.2, "pivot": 0.4, "probing": 3.0, "clock": 0.8}
+    least |= {"alone": 0.9, "unseen": 0.9, "harvest": 1.0}
+    return score < least.get(name, -np.inf)
+
+
+def _clean(peers: pd.DataFrame, reference: Reference) -> dict[str, pd.DataFrame]:
+    """For each family the peers that do not stand out in another one by the reference's cut of 1 %."""
+    rare: dict[str, pd.Series] = {}
+    for family in ("volume", "content", "time"):
+        rare[family] = pd.Series(False, index=peers.index)
+        for measure in MEASURES:
+            if measure.family != family or measure.name not in reference.scores:
+                continue
+            cut = float(np.quantile(reference.scores[measure.name], 1 - FALSE_ALARMS))
+            rare[family] |= (peers[measure.name] >= cut).fillna(False)
+    return {
+        family: peers[~pd.concat([r for other, r in rare.items() if other != family], axis=1).any(axis=1)]
+        for family in rare
+    }
+
+
+def correct(units: list[Unit], reference: Reference) -> None:
+    """Correct for the number of units looked at: each unit's adjusted probability (Benjamini and Hochberg 1995)."""
+    if units:
+        values = adjusted(np.array([unit.p(reference.covariance) for unit in units]))
+        for unit, value in zip(units, values.tolist(), strict=True):
+            unit.adjusted = value

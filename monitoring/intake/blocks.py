@@ -1,0 +1,318 @@
+"""Many lines at once: columns of a block, and by line what was rejected.
+
+A block is read by Arrow as a whole. Only if everything in it is beyond doubt is the result used; otherwise the block is
+cut into smaller ones, and the smallest are read line by line (`lines`). So a file is read fast wherever it is clean, and
+what is a row is decided in one place: whatever is accepted here would be accepted there, with the same values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.json
+
+from monitoring.intake.lines import EARLIEST_US, FALSE, LATEST_US, NUMBER, TEXTS, TRUE, Rejected, _params, row_of
+from monitoring.intake.opening import Layout
+from monitoring.schema import BY_NAME, CANONICAL, LARGEST_COUNT, REQUIRED
+
+SMALLEST = 256  # lines: a doubtful block of fewer is read line by line
+SPLIT = 16
+COUNTS = ("input_tokens", "output_tokens", "status")
+PARAMS = pa.struct(
+    [
+        ("logprobs", pa.bool_()),
+        ("logit_bias", pa.bool_()),
+        ("max_tokens", pa.float64()),
+        ("temperature", pa.float64()),
+        ("several", pa.bool_()),
+    ]
+)
+TYPES: dict[str, pa.DataType] = {
+    **{name: pa.string() for name in TEXTS},
+    **{name: pa.int64() for name in COUNTS},
+    "us": pa.int64(),
+    "zoned": pa.bool_(),
+    "refused": pa.bool_(),
+    "params": PARAMS,
+    "line": pa.int64(),
+}
+SCHEMA = pa.schema(list(TYPES.items()))
+ENCODED = pa.dictionary(pa.int32(), pa.string())
+DIFFERENT = ("prompt_hash", "template", "prefix_hash", "session")  # too many values to be worth a dictionary
+
+
+class Doubtful(Exception):
+    """Something in the block needs to be looked at line by line."""
+
+
+class Blocks:
+    """Reads blocks of one file. `rejected` is filled with (line, reason) as they come."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.rejected: list[tuple[int, str]] = []
+        self._sources: dict[str, pa.DataType] | None = None
+
+    def read(self, number: int, data: bytes) -> Iterator[pa.Table]:
+        """Tables of SCHEMA for the lines of `data`, the first of which is line `number` of the file."""
+        lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        try:
+            yield self._whole(number, data, lines)
+        except (Doubtful, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError):
+            if lines <= SMALLEST:
+                yield self._line_by_line(number, data)
+                return
+            start = 0
+            each = max(SMALLEST, -(-lines // SPLIT))
+            ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10) + 1
+            for first in range(0, lines, each):
+                last = min(first + each, lines)
+                end = int(ends[last - 1]) if last <= len(ends) else len(data)
+                yield from self.read(number + first, data[start:end])
+                start = end
+
+    def _line_by_line(self, number: int, data: bytes) -> pa.Table:
+        rows = []
+        for offset, line in enumerate(data.removesuffix(b"\n").split(b"\n")):
+            if not line.strip():
+                continue
+            try:
+                row = row_of(line, self.layout)
+            except Rejected as wrong:
+                self.rejected.append((number + offset, str(wrong)))
+            else:
+                rows.append({**row, "line": number + offset})
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    def _whole(self, number: int, data: bytes, lines: int) -> pa.Table:
+        """Raises Doubtful (or one of Arrow's errors) unless every line is a row beyond doubt."""
+        if b"\0" in data:
+            raise Doubtful
+        given = self._json(data) if self.layout.kind == "jsonl" else self._csv(data)
+        if any(len(column) != lines for column in given.values()):
+            raise Doubtful  # empty lines, or quotation marks across lines
+        for name in REQUIRED:
+            if name not in given or given[name].null_count:
+                raise Doubtful
+        us, zoned = _instants(given.pop("ts"))
+        columns: dict[str, Any] = {"us": us, "zoned": pa.array(np.full(lines, zoned))}
+        for name, column in given.items():
+            columns[name] = _sure(name, column)
+        columns["line"] = pa.array(np.arange(number, number + lines))
+        for name, kind in TYPES.items():
+            if name not in columns:
+                columns[name] = pa.nulls(lines, kind)
+        return pa.table(columns)
+
+    def _csv(self, data: bytes) -> dict[str, Any]:
+        names = [name or f"-{index}" for index, name in enumerate(self.layout.canonical())]
+        kinds = {name: pa.int64() for name in COUNTS} | {name: ENCODED for name in TEXTS}
+        kinds |= {name: pa.string() for name in DIFFERENT} | {"ts": pa.string(), "refused": pa.bool_()}
+        kinds["params"] = ENCODED
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(data),
+            pyarrow.csv.ReadOptions(column_names=names, block_size=4 << 20),
+            pyarrow.csv.ParseOptions(delimiter=self.layout.delimiter),
+            pyarrow.csv.ConvertOptions(
+                column_types=kinds,
+                include_columns=[name for name in names if name[0] != "-"],
+                null_values=[""],
+                strings_can_be_null=True,
+                true_values=[v for t in TRUE for v in (t, t.title(), t.upper())],
+                false_values=[v for t in FALSE for v in (t, t.title(), t.upper())],
+            ),
+        )
+        return dict(zip(table.column_names, table.columns, strict=True))
+
+    def _json(self, data: bytes) -> dict[str, Any]:
+        if self._sources is None:
+            self._sources = _sources(data)
+        table = _read_json(data, self._sources, "infer")
+        late = {name for name in table.column_names if name not in self._sources and name.lower() in CANONICAL}
+        if late:  # a column that the first lines do not have: read it as what it is from here on
+            self._sources |= {name: _kind(CANONICAL[name.lower()]) for name in late}
+            table = _read_json(data, self._sources, "infer")
+        found: dict[str, Any] = {}
+        for source, column in zip(table.column_names, table.columns, strict=True):
+            name = CANONICAL.get(source.lower())
+            if name is None or column.null_count == len(column):
+                continue
+            if name in found:
+                raise Doubtful  # two names of one column: which one counts is decided line by line
+            found[name] = _text(column) if name in (*TEXTS, "ts") else column
+        return found
+
+
+def _sources(data: bytes) -> dict[str, pa.DataType]:
+    """The JSON names of columns in this file with the Arrow type to read each as, told from the first lines.
+
+    A line that has other types fails as a whole and is read on its own.
+    """
+    kinds: dict[str, pa.DataType] = {}
+    for line in data.split(b"\n", 200)[:200]:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        for key, inner in value.items() if isinstance(value, dict) else ():
+            name = CANONICAL.get(key.lower())
+            if name and (key not in kinds or inner is not None):
+                kinds[key] = _seen(name, inner)
+    return kinds
+
+
+def _read_json(data: bytes, sources: dict[str, pa.DataType], others: str) -> pa.Table:
+    return pyarrow.json.read_json(
+        pa.py_buffer(data),
+        pyarrow.json.ReadOptions(block_size=4 << 20),
+        pyarrow.json.ParseOptions(explicit_schema=pa.schema(list(sources.items())), unexpected_field_behavior=others),
+    )
+
+
+def _kind(name: str) -> pa.DataType:
+    match BY_NAME[name].type:
+        case "integer":
+            return pa.int64()
+        case "boolean":
+            return pa.bool_()
+        case "object":
+            return _params_struct({})
+    return pa.string()
+
+
+def _seen(name: str, value: Any) -> pa.DataType:
+    if name == "params" and isinstance(value, dict):
+        return _params_struct(value)
+    if isinstance(value, list) and name == "finish_reason":
+        return pa.list_(pa.string())
+    if isinstance(value, str):
+        return pa.string()
+    if isinstance(value, int) and not isinstance(value, bool) and name in (*TEXTS, "ts"):
+        return pa.int64()
+    if isinstance(value, float) and name == "ts":
+        return pa.float64()
+    return _kind(name)
+
+
+def _params_struct(seen: dict[str, Any]) -> pa.DataType:
+    counted = isinstance(seen.get("logprobs"), int) and not isinstance(seen.get("logprobs"), bool)
+    return pa.struct(
+        [
+            ("logprobs", pa.int64() if counted else pa.bool_()),
+            ("top_logprobs", pa.int64()),
+            ("logit_bias", pa.struct([])),
+            ("max_tokens", pa.float64()),
+            ("temperature", pa.float64()),
+            ("n", pa.float64()),
+        ]
+    )
+
+
+def _text(column: Any) -> Any:
+    """Strings; a list gives its first (finish reasons), a whole number its digits; an empty string is none."""
+    if pa.types.is_list(column.type):
+        column = pc.list_element(column, 0) if pc.min(pc.list_value_length(column)).as_py() else None
+        if column is None:
+            raise Doubtful
+    if not pa.types.is_string(column.type):
+        return column if pa.types.is_floating(column.type) else column.cast(pa.string())
+    if pc.min(pc.binary_length(column)).as_py() == 0:
+        return pc.if_else(pc.equal(pc.binary_length(column), 0), None, column)
+    return column
+
+
+def _sure(name: str, column: Any) -> Any:
+    """The column in the type of SCHEMA. Raises Doubtful where a value might be out of bounds."""
+    if name in COUNTS:
+        least, most = (100, 599) if name == "status" else (0, LARGEST_COUNT)
+        ends = pc.min_max(column).as_py()
+        if ends["min"] < least or ends["max"] > most:
+            raise Doubtful
+        return column
+    if name == "params":
+        return _params_of(column)
+    if name == "refused":
+        return column
+    values = _single(column)
+    texts = values.dictionary if pa.types.is_dictionary(values.type) else values
+    longest = pc.max(pc.binary_length(texts)).as_py()
+    if longest is not None and longest > BY_NAME[name].most:
+        raise Doubtful
+    return values
+
+
+def _single(column: Any) -> Any:
+    """A column as one array; chunks with dictionaries of their own get one in common."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    whole = column.unify_dictionaries().combine_chunks()
+    return whole if not isinstance(whole, pa.ChunkedArray) else pa.concat_arrays(whole.chunks)
+
+
+def _params_of(column: Any) -> Any:
+    """The kept parameters: of JSON texts each different one is read once; of objects, their fields."""
+    if not pa.types.is_struct(column.type):
+        values = _single(column)
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        try:
+            read = [_params(text) for text in values.dictionary.to_pylist()]
+        except Rejected:
+            raise Doubtful from None
+        return pa.array(read, PARAMS).take(values.indices)
+    column = pa.chunked_array(column).combine_chunks() if not isinstance(column, pa.ChunkedArray) else column
+    flat = {field.name: array for field, array in zip(column.type, column.flatten(), strict=True)}
+    logit = pc.fill_null(pc.is_valid(flat["logit_bias"]), False)
+    if pc.any(logit).as_py():
+        raise Doubtful  # whether an object is empty is seen line by line
+    for name in ("max_tokens", "temperature", "n"):
+        if (top := pc.max(pc.abs(flat[name])).as_py()) is not None and top >= 1e9:
+            raise Doubtful
+    said = pc.greater(flat["logprobs"].cast(pa.int64()), 0)
+    said = pc.or_(pc.fill_null(said, False), pc.fill_null(pc.greater(flat["top_logprobs"], 0), False))
+    several = pc.fill_null(pc.greater(flat["n"], 1), False)
+    parts = [said, logit, flat["max_tokens"], flat["temperature"], several]
+    arrays = [part.combine_chunks() if isinstance(part, pa.ChunkedArray) else part for part in parts]
+    absent = pc.is_null(column).combine_chunks()
+    return pa.StructArray.from_arrays(arrays, fields=list(PARAMS), mask=absent)
+
+
+def _instants(column: Any) -> tuple[Any, bool]:
+    """Microseconds since 1970 in UTC, and whether the zone is said; all of one kind, or Doubtful."""
+    if pa.types.is_floating(column.type):
+        us, zoned = _epochs(column.cast(pa.string()), column), True
+    else:
+        us, zoned = _read_times(column)
+    ends = pc.min_max(us).as_py()
+    if ends["min"] < EARLIEST_US or ends["max"] >= LATEST_US:
+        raise Doubtful
+    return us, zoned
+
+
+def _read_times(column: Any) -> tuple[Any, bool]:
+    if NUMBER.fullmatch(column[0].as_py()):
+        return _epochs(column, None), True
+    for unit, zone in (("us", "UTC"), ("ns", "UTC"), ("us", None), ("ns", None)):
+        try:
+            read = column.cast(pa.timestamp(unit, zone))
+        except pa.ArrowInvalid:
+            continue
+        us = read.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+        return us, zone is not None
+    raise Doubtful
+
+
+def _epochs(texts: Any, numbers: Any) -> Any:
+    if not pc.all(pc.match_substring_regex(texts, r"^\d{9,16}(\.\d+)?$")).as_py():
+        raise Doubtful
+    whole = pc.all(pc.match_substring_regex(texts, r"^\d+$")).as_py()
+    values = (texts.cast(pa.int64()) if whole else texts.cast(pa.float64())).to_numpy()
+    digits = np.floor(np.log10(np.floor(values))) + 1
+    scale = np.where(digits <= 10, 1_000_000, np.where(digits <= 13, 1000, 1))
+    return pa.array((values * scale) if whole else np.rint(values * scale).astype(np.int64))

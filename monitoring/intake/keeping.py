@@ -1,0 +1,386 @@
+"""Keeping the rows: one Parquet file in the order of accounts and time, the names that stand for its numbers, and the
+lines that are no rows.
+
+Every text (account, network, prompt hash ...) is kept as a 64-bit number; `names.parquet` says what the account, model,
+endpoint and the like were called. Numbers are compared faster than texts, and what is counted never needs the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from monitoring.intake.blocks import SCHEMA, Blocks
+from monitoring.intake.opening import BLOCK, Layout, Limits, Lines, Unreadable, layout_of
+from monitoring.intake.whole import parquet_tables
+from monitoring.schema import OPTIONAL, REQUIRED
+
+# The kept columns that stand for a text, and the column they come from.
+NUMBERED = {
+    "account": "account",
+    "model": "model",
+    "key": "key",
+    "net": "net",
+    "endpoint": "endpoint",
+    "prompt": "prompt_hash",
+    "template": "template",
+    "agent": "user_agent",
+    "payment": "payment",
+    "prefix": "prefix_hash",
+    "session": "session",
+    "finish": "finish_reason",
+}
+NAMED = ("account", "model", "endpoint", "net", "agent", "payment", "key", "finish")
+# Columns with few different values.
+SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "payment", "key", "max_tokens"]
+NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
+MEMORY = "1000MB"
+THREADS = 2
+TRUNCATED_NOTE = "The last line is not whole."
+
+
+@dataclass
+class Kept:
+    """What became of a file."""
+
+    folder: Path
+    sha256: str = ""
+    rows: int = 0
+    rejected: int = 0
+    # Rejected lines by reason; the first of them, by line, are in rejected.parquet.
+    reasons: Counter[str] = field(default_factory=Counter)
+    listed: list[tuple[int, str]] = field(default_factory=list)
+    # Optional columns with at least one value.
+    columns: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    # What the preparing program said of itself (docs/usage-log.md), taken as said.
+    header: dict[str, Any] = field(default_factory=dict)
+    unzoned: int = 0
+    simhashed: bool = False
+
+    @property
+    def rows_path(self) -> Path:
+        return self.folder / "rows.parquet"
+
+    @property
+    def names_path(self) -> Path:
+        return self.folder / "names.parquet"
+
+
+def connect(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
+    """DuckDB within the memory it is given, what does not fit beside the rows in `folder`."""
+    return duckdb.connect(
+        config={
+            "threads": THREADS,
+            "memory_limit": memory,
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+
+
+def take_in(
+    path: Path, folder: Path, *, limits: Limits = Limits(), progress: Callable[[int, int], None] | None = None
+) -> Kept:
+    """Read the file once and keep its rows in `folder`. `progress(read, size)` is told bytes of the file.
+
+    rows + rejected are the data rows of the file: of a file that cannot be read at all each line is rejected.
+    Raises Unreadable for what has no rows to count (no text, a bomb, no header).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = Kept(folder)
+    digest = hashlib.sha256()
+    hashing = threading.Thread(target=_digest, args=(path, digest), daemon=True)
+    hashing.start()
+    keeper = _Keeper(kept, connect(folder))
+    try:
+        with path.open("rb") as file:
+            parquet = file.read(4) == b"PAR1"
+        tell = progress or (lambda read, size: None)
+        if parquet:
+            size = path.stat().st_size
+            for table, rejected, share in parquet_tables(path, kept):
+                keeper.add(table, rejected)
+                tell(int(size * share), size)
+        else:
+            _read_text(path, limits, keeper, tell)
+        keeper.finish(limits)
+    finally:
+        keeper.close()
+    hashing.join()
+    kept.sha256 = digest.hexdigest()
+    return kept
+
+
+def _digest(path: Path, digest: Any) -> None:
+    with path.open("rb") as file:
+        while piece := file.read(1 << 22):
+            digest.update(piece)
+
+
+def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int, int], None]) -> None:
+    lines, kept, size = Lines(path, limits), keeper.kept, path.stat().st_size
+    blocks: Blocks | None = None
+    last = 1
+    for number, data in _ahead(lines.blocks()):
+        if blocks is None:
+            layout = layout_of(data, limits)
+            kept.header = layout.header
+            ends = _nth_line(data, layout.skip)
+            number, data = number + layout.skip, data[ends:]
+            blocks = Blocks(layout)
+            missing = [name for name in REQUIRED if layout.kind == "csv" and name not in layout.canonical()]
+            if missing:
+                _count_all(number, data, missing, lines, keeper, limits)
+                return
+        if not data:
+            continue
+        for table in blocks.read(number, data):
+            keeper.add(table, blocks.rejected)
+            blocks.rejected = []
+        last = number + data.count(b"\n")
+        tell(lines.taken, size)
+    if blocks is None:
+        raise Unreadable("The file is empty." if not lines.cut else "Nothing of the compressed file can be read.")
+    keeper.add(None, [(line, f"has more than {limits.line:,} bytes") for line in lines.too_long])
+    if lines.cut:
+        lines.notes.append(f"What could be read ends with line {last:,}.")
+    kept.notes += lines.notes
+
+
+def _count_all(
+    number: int, data: bytes, missing: list[str], lines: Lines, keeper: _Keeper, limits: Limits
+) -> None:
+    """A file whose header lacks what every row must have: each of its lines is rejected, and said to be."""
+    reason = f"the file has no column {', '.join(missing)}"
+    count = sum(1 for line in data.split(b"\n") if line.strip())
+    count += sum(sum(1 for line in more.split(b"\n") if line.strip()) for start, more in lines.blocks() if start > number)
+    keeper.kept.reasons[reason] += count
+    keeper.kept.notes.append(f"Not a usage log: {reason}.")
+    keeper.reject([(number + offset, reason) for offset in range(min(count, 100))])
+
+
+def _nth_line(data: bytes, lines: int) -> int:
+    at = 0
+    for _ in range(lines):
+        at = data.find(b"\n", at) + 1
+        if not at:
+            return len(data)
+    return at
+
+
+def _ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """The same items, the next one read while the present one is worked on."""
+    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=1)
+    stop = threading.Event()
+
+    def put(kind: str, value: Any) -> bool:
+        while not stop.is_set():
+            try:
+                waiting.put((kind, value), timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def read() -> None:
+        try:
+            for item in items:
+                if not put("item", item):
+                    return
+        except Exception as wrong:  # given on to the reader's thread
+            put("failed", wrong)
+        else:
+            put("end", None)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = waiting.get()
+            if kind == "end":
+                return
+            if kind == "failed":
+                raise value
+            yield value
+    finally:
+        stop.set()
+
+
+class _Keeper:
+    """Writes what was read as numbers, and at the end puts it in order."""
+
+    def __init__(self, kept: Kept, db: duckdb.DuckDBPyConnection) -> None:
+        self.kept, self.db = kept, db
+        self.raw = kept.folder / "raw.parquet"
+        self.writer: pq.ParquetWriter | None = None
+        self.present: set[str] = set()
+        self.simhashes = [0, 0]
+        db.execute("CREATE TABLE names (kind VARCHAR, number BIGINT, name VARCHAR)")
+        db.execute("CREATE TABLE rejected (line BIGINT, reason VARCHAR)")
+        self.known: dict[str, set[str]] = {kind: set() for kind in NAMED}
+        self.full: set[str] = set()
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+        self.db.close()
+        self.raw.unlink(missing_ok=True)
+
+    def reject(self, found: list[tuple[int, str]]) -> None:
+        """List them; `add` counts as well."""
+        if found and len(self.kept.listed) < Limits.listed:
+            self.kept.listed += found[: Limits.listed - len(self.kept.listed)]
+
+    def add(self, table: pa.Table | None, rejected: list[tuple[int, str]]) -> None:
+        """One block of rows and of rejected lines."""
+        self.kept.reasons.update(reason for _, reason in rejected)
+        self.reject(rejected)
+        if table is None or not table.num_rows:
+            return
+        self.kept.unzoned += table.num_rows - (pc.sum(table["zoned"]).as_py() or 0)
+        self.present |= {name for name in OPTIONAL if table[name].null_count < table.num_rows}
+        self.db.register("block", table)
+        numbers = ", ".join(_number(kept, source) for kept, source in NUMBERED.items())
+        read = self.db.execute(
+            f"""SELECT line, us, input_tokens::INTEGER AS tin, output_tokens::INTEGER AS tout,
+            status::SMALLINT AS status, refused, params.logprobs AS logprobs, params.logit_bias AS logit_bias,
+            params.max_tokens::DOUBLE AS max_tokens, params.temperature::DOUBLE AS temperature,
+            params.several AS several, {numbers} FROM block"""  # noqa: S608 - names of columns of this module
+        ).to_arrow_table()
+        read = pa.table({n: c.view(pa.int64()) if c.type == pa.uint64() else c for n, c in _columns(read)})
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.raw, read.schema, compression="lz4", use_dictionary=SMALL)
+        self.writer.write_table(read)
+        self.db.unregister("block")
+        self._name(table)
+
+    def _name(self, table: pa.Table) -> None:
+        for kind in NAMED:
+            source = NUMBERED[kind]
+            if kind in self.full or (source not in REQUIRED and source not in self.present):
+                continue
+            known = self.known[kind]
+            fresh = [name for name in _different(table[source]) if name not in known]
+            if not fresh:
+                continue
+            known.update(fresh)
+            if kind != "account" and len(known) > NAMES_AT_MOST:
+                self.full.add(kind)
+                known.clear()
+            self.db.register("fresh", pa.table({"name": fresh}))
+            self.db.execute(f"INSERT INTO names SELECT '{kind}', {_signed('hash(name)')}, name FROM fresh")  # noqa: S608
+            self.db.unregister("fresh")
+        if "template" in self.present:
+            some = pc.drop_null(table["template"].slice(0, 1000))
+            self.simhashes[0] += len(some)
+            self.simhashes[1] += pc.sum(pc.match_substring_regex(some, "^[0-9a-fA-F]{16}$")).as_py() or 0
+
+    def finish(self, limits: Limits) -> None:
+        """Leave out rows that are in the file twice, put the rest in order, write names and rejected lines."""
+        kept, db = self.kept, self.db
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+        else:
+            pq.write_table(_empty(), self.raw)
+        raw = f"read_parquet('{self.raw}')"
+        same = "hash(us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session)"
+        certain = self._tells_calls_apart()
+        twice = db.execute(
+            f"SELECT h FROM (SELECT {same} AS h FROM {raw}) GROUP BY h HAVING count(*) > 1"  # noqa: S608
+        ).to_arrow_table()
+        keep = "TRUE"
+        if twice.num_rows:
+            db.register("twice", twice)
+            db.execute(
+                f"""CREATE TEMP TABLE again AS SELECT line, first FROM (SELECT line, min(line) OVER same AS first,
+                row_number() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {same}
+                WINDOW same AS (PARTITION BY us, account, model, tin, tout, status, refused, key, net, endpoint, prompt,
+                template, session ORDER BY line)) WHERE nth > 1"""  # noqa: S608
+            )
+            (count,) = db.execute("SELECT count(*) FROM again").fetchone() or (0,)
+            if certain:
+                kept.reasons["says the same as an earlier line"] += count
+                listed = db.execute("SELECT line FROM again ORDER BY line LIMIT ?", [limits.listed]).fetchall()
+                self.reject([(line, "says the same as an earlier line") for (line,) in listed])
+                keep = "line NOT IN (SELECT line FROM again)"
+            elif count:
+                kept.notes.append(
+                    f"{count:,} rows say the same as another row. They are counted: times in whole seconds without a "
+                    "prompt hash do not tell two calls apart."
+                )
+        db.execute(
+            f"COPY (SELECT * FROM {raw} WHERE {keep} ORDER BY account, us, line) TO '{kept.rows_path}'"  # noqa: S608
+            " (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 122880)"
+        )
+        (kept.rows,) = db.execute("SELECT count(*) FROM read_parquet(?)", [str(kept.rows_path)]).fetchone() or (0,)
+        clash = db.execute("SELECT number FROM names WHERE kind = 'account' GROUP BY number HAVING count(*) > 1")
+        if clash.fetchone():
+            raise Unreadable("Two accounts of the file cannot be told apart by number. Hash the identifiers anew.")
+        db.execute("COPY (SELECT * FROM names ORDER BY kind, name) TO ? (FORMAT parquet)", [str(kept.names_path)])
+        kept.rejected = sum(kept.reasons.values())
+        kept.listed.sort()
+        del kept.listed[limits.listed :]
+        kept.columns = tuple(name for name in OPTIONAL if name in self.present)
+        kept.simhashed = self.simhashes[0] > 0 and self.simhashes[1] >= 0.9 * self.simhashes[0]
+        if kept.unzoned:
+            kept.notes.append(f"{kept.unzoned:,} rows do not say their time zone; they are taken as UTC.")
+
+    def _tells_calls_apart(self) -> bool:
+        """Whether two rows with the same values are the same call: finer times than a second, or the prompt's hash."""
+        if "prompt_hash" in self.present:
+            return True
+        found = self.db.execute(f"SELECT 1 FROM read_parquet('{self.raw}') WHERE us % 1000000 <> 0 LIMIT 1")  # noqa: S608
+        return found.fetchone() is not None
+
+
+def _signed(number: str) -> str:
+    """An unsigned 64-bit number as the signed one with the same bits, in SQL; only for few rows."""
+    return f"CASE WHEN {number} >= 9223372036854775808 THEN ({number}::HUGEINT - 18446744073709551616) ELSE {number} END"
+
+
+def _number(kept: str, source: str) -> str:
+    if kept == "template":
+        return (
+            "CASE WHEN length(template) = 16 THEN coalesce(try_cast('0x' || template AS UBIGINT), hash(template))"
+            " WHEN template IS NOT NULL THEN hash(template) END AS template"
+        )
+    return f"CASE WHEN {source} IS NOT NULL THEN hash({source}) END AS {kept}"
+
+
+def _different(column: Any) -> list[str]:
+    """The different values of a column, without none."""
+    unique = pc.unique(column)
+    if pa.types.is_dictionary(unique.type):
+        unique = unique.dictionary_decode()
+    return [name for name in unique.to_pylist() if name is not None]
+
+
+def _columns(table: pa.Table) -> Iterator[tuple[str, Any]]:
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        whole = column.combine_chunks()
+        yield name, whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks == 1 else whole
+
+
+def _empty() -> pa.Table:
+    kinds = {"line": pa.int64(), "us": pa.int64(), "tin": pa.int32(), "tout": pa.int32(), "status": pa.int16()}
+    kinds |= {"refused": pa.bool_(), "logprobs": pa.bool_(), "logit_bias": pa.bool_(), "several": pa.bool_()}
+    kinds |= {"max_tokens": pa.float64(), "temperature": pa.float64()} | dict.fromkeys(NUMBERED, pa.int64())
+    return pa.schema(list(kinds.items())).empty_table()
+
+
+__all__ = ["BLOCK", "SCHEMA", "Kept", "Layout", "connect", "take_in"]

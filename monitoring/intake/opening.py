@@ -1,0 +1,204 @@
+"""Opening a file of rows: what it is compressed with, its header, and blocks of whole lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+import zstandard
+from isal import igzip, isal_zlib
+
+from monitoring.schema import CANONICAL, HEADER_KEY
+
+BLOCK = 48 << 20  # bytes of text that are read at a time
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Unreadable(Exception):
+    """The file as a whole is no usage log; the message says why, for the person who handed it in."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a hostile file is put up with. Sizes in bytes."""
+
+    line: int = 1 << 20
+    columns: int = 1000
+    # A file that unpacks to more than `ratio` times its size, beyond the first `free` bytes, is refused.
+    ratio: int = 250
+    free: int = 256 << 20
+    unpacked: int = 1 << 40
+    # So many rejected lines are listed; all are counted.
+    listed: int = 100_000
+
+
+@dataclass
+class Lines:
+    """A text file as blocks of whole lines, and what was learnt on the way."""
+
+    path: Path
+    limits: Limits
+    compression: str = "none"
+    # Bytes of the file, as it lies there, that have been read.
+    taken: int = 0
+    notes: list[str] = field(default_factory=list)
+    # The file ends in the middle (of a compressed stream, or by damage): its last line may be half a line.
+    cut: bool = False
+    too_long: list[int] = field(default_factory=list)
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """(the number of the first line, whole lines); lines over the limit are left out and named in `too_long`.
+
+        Raises Unreadable for a file that unpacks beyond all measure.
+        """
+        number, rest = 1, b""
+        skipping = False
+        for piece in self._unpacked():
+            if skipping:
+                at = piece.find(b"\n")
+                if at < 0:
+                    continue
+                piece, skipping, number = piece[at + 1 :], False, number + 1
+            data = rest + piece
+            end = data.rfind(b"\n") + 1
+            if end:
+                yield number, data[:end]
+                number += data.count(b"\n", 0, end)
+            rest = data[end:]
+            if len(rest) > self.limits.line:
+                self.too_long.append(number)
+                rest, skipping = b"", True
+        if rest:
+            yield number, rest
+
+    def _unpacked(self) -> Iterator[bytes]:
+        size = self.path.stat().st_size
+        with self.path.open("rb") as file:
+            start = file.read(4)
+            file.seek(0)
+            self.compression, stream = _stream(start, file)
+            total, first = 0, True
+            while True:
+                try:
+                    piece = stream.read(BLOCK)
+                except (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError) as wrong:
+                    # What was unpacked before the damage has been read in smaller steps already.
+                    self.cut = True
+                    self.notes.append(
+                        f"The {self.compression} stream ends in the middle or is damaged ({type(wrong).__name__}); "
+                        "what comes after is lost."
+                    )
+                    return
+                self.taken = file.tell()
+                if not piece:
+                    return
+                if first:
+                    first = False
+                    if piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                        raise Unreadable("The file is in UTF-16. Save it as UTF-8.")
+                    piece = piece.removeprefix(b"\xef\xbb\xbf")
+                total += len(piece)
+                if total > self.limits.unpacked or (
+                    self.compression != "none" and total > self.limits.free and total > self.limits.ratio * size
+                ):
+                    raise Unreadable(
+                        f"The file unpacks to more than {self.limits.ratio} times its size. A usage log does not."
+                    )
+                yield piece
+
+
+class _Steps:
+    """A compressed stream read in small steps, so that damage costs what comes after it and no more."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.failed: Exception | None = None
+
+    def read(self, size: int) -> bytes:
+        if self.failed is not None:
+            raise self.failed
+        pieces, have = [], 0
+        while have < size:
+            try:
+                piece = self.stream.read(min(1 << 20, size - have))
+            except (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError) as wrong:
+                if not pieces:
+                    raise
+                self.failed = wrong
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            have += len(piece)
+        return b"".join(pieces)
+
+
+def _stream(start: bytes, file: IO[bytes]) -> tuple[str, _Steps]:
+    if start[:2] == b"\x1f\x8b":
+        return "gzip", _Steps(igzip.IGzipFile(fileobj=file))
+    if start == b"\x28\xb5\x2f\xfd":
+        return "zstd", _Steps(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+    return "none", _Steps(file)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows are written: JSON objects or delimited, with which columns, after how many lines of header."""
+
+    kind: str  # "jsonl" | "csv"
+    delimiter: str
+    columns: tuple[str, ...]  # of a delimited file, as its header names them
+    skip: int  # lines before the first row
+    header: dict[str, Any]  # what the preparing program said of itself
+
+    def canonical(self) -> list[str | None]:
+        """For each column of the file the name it has here, or None where the log has no such column."""
+        return [CANONICAL.get(name.strip().lower()) for name in self.columns]
+
+
+def layout_of(block: bytes, limits: Limits) -> Layout:
+    """Read from the first lines. Raises Unreadable, in words for the person who handed the file in."""
+    lines = block.split(b"\n", 3)[:3]
+    skip, header = 0, {}
+    if lines and (said := _said(lines[0])) is not None:
+        skip, header = 1, said
+    text = lines[skip].strip(b"\r ") if len(lines) > skip else b""
+    if not text and len(lines) <= skip + 1:
+        raise Unreadable("The file is empty.")
+    if b"\0" in text:
+        raise Unreadable("The file is not text: its first line has NUL bytes.")
+    if text[:1] == b"{":
+        return Layout("jsonl", "", (), skip, header)
+    if text[:1] == b"[":
+        raise Unreadable("The file is one JSON array. Write one JSON object on each line (JSON Lines).")
+    try:
+        names = text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unreadable("The file is not UTF-8 text.") from None
+    delimiter = max(",;\t", key=names.count)
+    if names.count(delimiter) >= limits.columns:
+        raise Unreadable(f"The header has {names.count(delimiter) + 1:,} columns; at most {limits.columns:,} are read.")
+    columns = tuple(next(csv.reader([names], delimiter=delimiter), []))
+    layout = Layout("csv", delimiter, columns, skip + 1, header)
+    known = [name for name in layout.canonical() if name]
+    if not known:
+        raise Unreadable("The first line is not a header: it names none of the columns of a usage log.")
+    if twice := {name for name in known if known.count(name) > 1}:
+        raise Unreadable(f"The header names a column twice: {', '.join(sorted(twice))}.")
+    return layout
+
+
+def _said(line: bytes) -> dict[str, Any] | None:
+    """What the first line says of the file, where it is a header (docs/usage-log.md) and not a row."""
+    try:
+        value = json.loads(line.lstrip(b"# ").decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {} if line.startswith(b"#") else None
+    if isinstance(value, dict) and isinstance(value.get(HEADER_KEY), dict):
+        return cast("dict[str, Any]", value[HEADER_KEY])
+    return {} if line.startswith(b"#") else None

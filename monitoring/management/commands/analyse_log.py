@@ -1,0 +1,70 @@
+"""manage.py analyse_log FILE --json OUT: the analysis of a usage log, without a server.
+
+For whoever wants to check a report: the same file gives the same report.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from monitoring.intake import Unreadable, take_in
+from monitoring.matching import Permit
+from monitoring.reading import Options, read, written
+
+
+class Command(BaseCommand):
+    help = "Analyse a usage log (docs/usage-log.md) and write the report as JSON."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """FILE, and what the reader may be told besides."""
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="where the report goes")
+        parser.add_argument("--authorisations", type=Path, metavar="FILE", help="a JSON list of authorisations")
+        parser.add_argument("--rate-limit", type=int, metavar="N", help="the provider's limit, in requests a minute")
+        parser.add_argument("--folder", type=Path, help="where to work (twice the file's size is needed)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Read, say how far it is, write."""
+        path: Path = options["file"]
+        if not path.is_file():
+            raise CommandError(f"There is no file {path}.")
+        told = Options(options["rate_limit"], self._permits(options["authorisations"]))
+        with tempfile.TemporaryDirectory(prefix="analyse-", dir=options["folder"]) as folder:
+            try:
+                kept = take_in(path, Path(folder), progress=self._progress())
+            except Unreadable as wrong:
+                raise CommandError(str(wrong)) from wrong
+            report = read(kept, told)
+        options["json"].write_bytes(written(report))
+        self.stderr.write(
+            f"{report['rows']:,} rows, {report['rejected']:,} rejected, {report['accounts']:,} accounts, "
+            f"{len(report['findings']):,} findings."
+        )
+
+    def _permits(self, path: Path | None) -> tuple[Permit, ...]:
+        if path is None:
+            return ()
+        try:
+            return tuple(Permit.read(said) for said in json.loads(path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as wrong:
+            raise CommandError(f"The authorisations cannot be read: {wrong}") from wrong
+
+    def _progress(self) -> Any:
+        begun, last = time.monotonic(), [0.0]
+
+        def tell(done: int, size: int) -> None:
+            now = time.monotonic()
+            if sys.stderr.isatty() and now - last[0] > 1:
+                last[0] = now
+                left = (now - begun) * (size - done) / max(done, 1)
+                self.stderr.write(f"\r{done / max(size, 1):4.0%}, about {left:.0f} s left", ending="")
+
+        return tell

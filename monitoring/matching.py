@@ -1,0 +1,149 @@
+"""Rows against authorisations: which calls were permitted, and why the others were not (I14a).
+
+"It was red-teaming" becomes a table: the share within the terms, and what lies outside them by reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import ibis
+
+from monitoring.indicators.timing import HOUR, _summer
+
+REASONS = ("time", "network", "model", "endpoint", "hours", "technique", "cap")
+LONDON = ZoneInfo("Europe/London")
+
+
+@dataclass(frozen=True)
+class Permit:
+    """The terms that rows are matched against. Empty lists permit everything of their kind, but `accounts` nothing."""
+
+    reference: str
+    accounts: frozenset[str]
+    starts: int  # microseconds since 1970, the first instant permitted
+    ends: int  # the first instant no longer permitted
+    nets: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+    endpoints: frozenset[str] = frozenset()
+    hours: tuple[int, int] | None = None  # local hours of London, from (inclusive) to (exclusive)
+    requests: int | None = None
+    requests_a_day: int | None = None
+    tokens: int | None = None
+    probing: bool = True  # log-probabilities with a logit bias are permitted
+    retroactive: bool = False  # begins before it was on record
+
+    @classmethod
+    def read(cls, said: dict[str, Any]) -> Permit:
+        """From a plain record: id or reference, accounts, nets, models, endpoints, starts and ends (RFC 3339), caps.
+
+        Raises ValueError or KeyError for what lacks accounts, a beginning or an end.
+        """
+        caps = said.get("caps") or {}
+        hours = said.get("hours")
+        return cls(
+            str(said.get("reference") or said.get("id") or "authorisation"),
+            frozenset(map(str, said["accounts"])),
+            _instant(said["starts"]),
+            _instant(said["ends"]),
+            *(frozenset(map(str, said.get(name) or ())) for name in ("nets", "models", "endpoints")),
+            hours=(int(hours[0]), int(hours[1])) if hours else None,
+            requests=caps.get("requests"),
+            requests_a_day=caps.get("requests_a_day"),
+            tokens=caps.get("tokens"),
+            probing=bool(said.get("probing", True)),
+            retroactive=bool(said.get("retroactive")),
+        )
+
+
+def _instant(value: Any) -> int:
+    at = datetime.fromisoformat(str(value))
+    if at.tzinfo is None:
+        raise ValueError("An authorisation's instants say their zone.")
+    return round(at.timestamp() * 1_000_000)
+
+
+@dataclass
+class Match:
+    """How the rows of an authorisation's accounts stand to its terms."""
+
+    reference: str
+    retroactive: bool
+    rows: int = 0
+    within: int = 0
+    outside: dict[str, int] = field(default_factory=dict)  # by the first reason that applies
+
+    @property
+    def share(self) -> float:
+        return self.within / self.rows if self.rows else 0.0
+
+
+def reasons(rows: Any, permit: Permit, numbers: dict[str, dict[str, int]], years: range) -> Any:
+    """The rows of the permit's accounts with `reason`: null when permitted, else the first of REASONS that applies.
+
+    `numbers` gives, by kind, the number that stands for a name in these rows. A cap covers the first calls in time; what
+    comes after is outside. A column that the log does not have is not held against a row.
+    """
+
+    def of(kind: str, names: frozenset[str]) -> list[int]:
+        return [numbers[kind][name] for name in sorted(names) if name in numbers.get(kind, {})] or [0]
+
+    own = rows.filter(rows.account.isin(of("account", permit.accounts)))
+    tests = [("time", (own.us < permit.starts) | (own.us >= permit.ends))]
+    for reason, kind, names in (
+        ("network", "net", permit.nets),
+        ("model", "model", permit.models),
+        ("endpoint", "endpoint", permit.endpoints),
+    ):
+        if names:
+            tests.append((reason, own[kind].notnull() & own[kind].notin(of(kind, names))))
+    if permit.hours:
+        local = (own.us + _summer(own.us, years)) // HOUR % 24
+        begin, end = permit.hours
+        inside = (local >= begin) & (local < end) if begin <= end else (local >= begin) | (local < end)
+        tests.append(("hours", ~inside))
+    if not permit.probing:
+        tests.append(("technique", ibis.coalesce(own.logprobs & own.logit_bias, False)))
+    marked = own.mutate(reason=ibis.cases(*((test, reason) for reason, test in tests), else_=ibis.null("string")))
+    return _capped(marked, permit)
+
+
+def _capped(marked: Any, permit: Permit) -> Any:
+    if permit.requests is None and permit.tokens is None and permit.requests_a_day is None:
+        return marked
+    counted = marked.mutate(
+        one=marked.reason.isnull().cast("int64"),
+        spent=ibis.ifelse(marked.reason.isnull(), marked.tin.cast("int64") + marked.tout, 0),
+        day=(marked.us + 0) // (24 * HOUR),
+    )
+    before = ibis.window(order_by=[counted.us, counted.line], preceding=(None, 0))
+    daily = ibis.window(group_by=counted.day, order_by=[counted.us, counted.line], preceding=(None, 0))
+    summed = counted.mutate(
+        calls=counted.one.sum().over(before), total=counted.spent.sum().over(before), today=counted.one.sum().over(daily)
+    )
+    over = ibis.literal(False)
+    if permit.requests is not None:
+        over |= summed.calls > permit.requests
+    if permit.tokens is not None:
+        over |= summed.total > permit.tokens
+    if permit.requests_a_day is not None:
+        over |= summed.today > permit.requests_a_day
+    capped = summed.mutate(reason=ibis.ifelse(summed.reason.isnull() & over, "cap", summed.reason))
+    return capped.drop("one", "spent", "day", "calls", "total", "today")
+
+
+def matched(rows: Any, permit: Permit) -> Match:
+    """Count rows that `reasons` has marked."""
+    counts = rows.group_by("reason").agg(n=rows.count()).execute()
+    match = Match(permit.reference, permit.retroactive)
+    for reason, n in zip(counts.reason, counts.n, strict=True):
+        match.rows += int(n)
+        if isinstance(reason, str):
+            match.outside[reason] = int(n)
+        else:
+            match.within += int(n)
+    match.outside = {reason: match.outside[reason] for reason in REASONS if reason in match.outside}
+    return match

@@ -1,0 +1,273 @@
+"""What is measured of a unit (an account, or a set of accounts), as scores that can be compared: the higher, the rarer.
+
+The indicators give values in their own units; a score is a value on the scale on which it is read against others: a
+robust z among peers, minus the logarithm of a ratio that is low when something is regular. NaN: not computable here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from monitoring import indicators as known
+from monitoring.indicators import timing
+from monitoring.indicators.volume import models
+
+PEERS_AT_LEAST = 20
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One thing that is measured: its indicator, family, the column of the value, and the words for a reader."""
+
+    name: str
+    indicator: str
+    family: str
+    says: str  # the sentence, with {value}
+    caveat: str
+    needs: tuple[str, ...] = ()  # optional columns of the log
+    minimum: str = ""  # what a unit must have for it to be computed
+    # Whether the reference of real clients has it; without it only the peers in the log can say how rare a value is.
+    referenced: bool = False
+
+
+MEASURES = (
+    Measure(
+        "volume",
+        "I1",
+        "volume",
+        "made {value:,.0f} calls, {score:.1f} robust deviations above the median of accounts on the same model",
+        "Real services have single customers that make half of all calls. Volume is context and never a finding.",
+        referenced=True,
+        minimum="20 accounts on the same model",
+    ),
+    Measure(
+        "riding",
+        "I7",
+        "volume",
+        "kept within a tenth of the rate limit in {value:.0%} of its active minutes",
+        "A queue that is worked off at the limit does the same. No threshold has been published.",
+        minimum="the rate limit, and 200 active minutes",
+    ),
+    Measure(
+        "harvest",
+        "I2",
+        "content",
+        "received {value:.2f} output tokens for each input token, {score:.1f} robust deviations above its peers",
+        "A product that writes long texts, or a reasoning model, does the same; it is read against peers of one model.",
+        referenced=True,
+        minimum="200 answered calls and 20 accounts on the same model",
+    ),
+    Measure(
+        "cut",
+        "I2",
+        "content",
+        "had {value:.0%} of its answers end at the length limit",
+        "Short limits set by a product do the same.",
+        needs=("finish_reason",),
+        minimum="200 answered calls",
+    ),
+    Measure(
+        "sweep",
+        "I4",
+        "content",
+        "went through {templates:.0f} prompt templates with ever new fillings: {swept:,.0f} calls, {value:.1%} of the prompts "
+        "different, {share:.0%} of its calls (effective number of templates {effective:.1f})",
+        "It shows scripting, not a purpose: a batch summariser does the same. How rare it is was counted in this log; "
+        "there is no real reference.",
+        needs=("template", "prompt_hash"),
+        minimum="200 calls with a template",
+    ),
+    Measure(
+        "alone",
+        "I8",
+        "content",
+        "made single requests in {value:.0%} of its sessions",
+        "Most programs never hold a conversation.",
+        needs=("session",),
+        minimum="200 sessions",
+    ),
+    Measure(
+        "unseen",
+        "I8",
+        "content",
+        "began {value:.0%} of its prompts in a way not seen before",
+        "A product without a fixed instruction does the same.",
+        needs=("prefix_hash",),
+        minimum="200 calls with a prefix hash",
+    ),
+    Measure(
+        "probing",
+        "I9",
+        "content",
+        "asked {value:,.0f} times for log-probabilities with a logit bias",
+        "Research and constrained decoding do the same. No false-alarm rate is known.",
+        needs=("params",),
+        minimum="1,000 such calls",
+    ),
+    Measure(
+        "regularity",
+        "I5",
+        "time",
+        "called so regularly that gaps vary by {value:.2f} of their mean (1 would be chance)",
+        "A timer, a queue or a load test is as regular.",
+        referenced=True,
+        minimum="200 gaps",
+    ),
+    Measure(
+        "evenness",
+        "I5",
+        "time",
+        "held one rate: its busy hours differ from one another by {value:.2f} of their mean beyond chance",
+        "A batch job held at one rate is as even.",
+        referenced=True,
+        minimum="24 whole hours with 5 calls on average",
+    ),
+    Measure(
+        "clock",
+        "I6",
+        "time",
+        "never slept: active in {value:.0%} of all ten-minute windows, spread over the day as evenly, and regular",
+        "Services run day and night. Only together with regular gaps is it rare.",
+        referenced=True,
+        minimum="3 days and 200 gaps",
+    ),
+    Measure(
+        "pivot",
+        "I12",
+        "time",
+        "moved {value:.0%} of its calls to a new model within 24 hours of its first appearance",
+        "Enthusiasts and those whose old model was withdrawn do the same.",
+        minimum="a model that first appears two days or more after the log begins",
+    ),
+)
+BY_NAME = {measure.name: measure for measure in MEASURES}
+TWO_DAYS = 2 * 86_400_000_000
+
+
+def measured(rows: Any, *, log: Any, length: int | None, years: range, limit: int | None, present: set[str]) -> pd.DataFrame:
+    """The values of every unit of `rows` (a column `unit`), one line each, indexed by unit.
+
+    `log` is the whole log (for when models first appear), `present` the optional columns it has, `limit` the rate limit in
+    requests a minute if it is known.
+    """
+    out = known.volume(rows).execute().set_index("unit")
+
+    def add(expression: Any) -> None:
+        nonlocal out
+        out = out.join(expression.execute().set_index("unit"), how="left")
+
+    main = models(rows).execute().sort_values(["unit", "n", "model"], ascending=[True, False, True])
+    out["model"] = main.drop_duplicates("unit").set_index("unit").model
+    add(known.harvest(rows, length))
+    add(known.regularity(rows))
+    add(known.evenness(rows))
+    add(known.around_the_clock(rows, years))
+    if limit is not None:
+        add(known.ceiling(rows, limit))
+    if "template" in present:
+        add(known.concentration(rows))
+        if "prompt_hash" in present:
+            add(known.sweep(rows))
+    if present & {"session", "prefix_hash"}:
+        add(known.stateless(rows))
+    if "params" in present:
+        add(known.probing(rows))
+    if "refused" in present:
+        add(known.refusals(rows))
+    if "prompt_hash" in present:
+        add(known.repeats(rows))
+    begins = log.us.min().execute()
+    seen = timing.first_seen(log).execute()
+    late = seen[seen.released >= begins + TWO_DAYS]
+    if len(late):
+        import ibis
+
+        add(known.pivot(rows, ibis.memtable(late)))
+    return out.sort_index()
+
+
+def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
+    """The scores of units, by measure; NaN where something it needs is missing.
+
+    `peers` are the accounts against which volume and harvest are read: those of the same model, at least 20.
+    """
+
+    def column(name: str) -> pd.Series:
+        return values[name].astype(float) if name in values else pd.Series(np.nan, index=values.index)
+
+    def where(score: pd.Series, enough: pd.Series) -> pd.Series:
+        return score.where(enough.fillna(False).astype(bool))
+
+    enough = column("gaps") >= 200
+    out = pd.DataFrame(index=values.index)
+    out["volume"] = among_peers(np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model)
+    out["riding"] = where(column("riding"), column("minutes") >= 200)
+    answered = peers[peers.answered >= 200] if "answered" in peers else peers
+    out["harvest"] = where(
+        among_peers(np.log10(column("oi")), values.model, np.log10(answered.oi.astype(float)), answered.model),
+        column("answered") >= 200,
+    )
+    out["cut"] = where(column("cut"), column("answered") >= 200)
+    # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well.
+    swept = (column("swept_share") >= 0.5) & (column("swept") >= 1000) & (column("oi") >= 0.25)
+    out["sweep"] = where(np.log10(column("swept")).where(swept, 0.0), column("prompted") >= 200)
+    out["alone"] = where(column("lonely"), column("sessions") >= 200)
+    out["unseen"] = where(column("unseen"), column("prefixes") >= 200)
+    out["probing"] = where(np.log10(1 + column("probes")), column("probes") >= 1000)
+    out["regularity"] = where(-np.log(column("cv").clip(lower=0.001)), enough)
+    even = evenness_score(column("hourly"), column("spread"), column("hours"))
+    out["evenness"] = where(even, (column("hours") >= 24) & (column("hourly") >= 5))
+    both = np.minimum(column("hc"), column("active"))
+    out["clock"] = where(both.where(column("cv") < 0.7, both - 1), enough & (column("days") >= 3))
+    out["pivot"] = column("pivot")
+    return out
+
+
+def among_peers(score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Series) -> pd.Series:
+    """(x - median) / (1.4826 MAD) of the peers on the same model, those of all models where they are fewer than 20."""
+    out = pd.Series(np.nan, index=score.index)
+    for which in model.unique():
+        group = peers[of == which].dropna()
+        group = group if len(group) >= PEERS_AT_LEAST else peers.dropna()
+        if len(group) < PEERS_AT_LEAST:
+            continue
+        middle = float(group.median())
+        spread = max(1.4826 * float((group - middle).abs().median()), 0.05)
+        out[model == which] = (score[model == which] - middle) / spread
+    return out
+
+
+def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:
+    """Minus the logarithm of the most that busy hours may differ beyond chance: sqrt((var - mean + 2 SE) / mean^2).
+
+    SE is the standard error of a Poisson stream's variance, mean sqrt(2 / hours): few hours or few calls show little.
+    """
+    beyond = np.maximum(variance - mean, 0) + 2 * mean * np.sqrt(2 / hours)
+    return -np.log(np.maximum(np.sqrt(beyond) / mean, 0.01))
+
+
+def value_of(measure: Measure, line: pd.Series) -> dict[str, float]:
+    """The values that the sentence of a measure names."""
+    source = {
+        "volume": "n",
+        "harvest": "oi",
+        "sweep": "fresh",
+        "alone": "lonely",
+        "probing": "probes",
+        "regularity": "cv",
+        "evenness": "uneven",
+        "clock": "active",
+    }.get(measure.name, measure.name)
+    values = {"value": float(line.get(source, np.nan))}
+    if measure.name == "sweep":
+        values |= {
+            "swept": float(line.swept),
+            "templates": float(line.swept_templates),
+            "share": float(line.swept_share),
+            "effective": 1 / float(line.hhi),
+        }
+    return values

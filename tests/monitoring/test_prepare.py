@@ -1,0 +1,410 @@
+"""The reference script for providers: nothing that was said or names anybody leaves, and every row is accounted for."""
+
+import csv
+import gzip
+import hashlib
+import hmac
+import io
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from monitoring import prepare, schema
+
+KEY = bytes(range(32))
+ROW: dict[str, Any] = {
+    "timestamp": "2026-01-05T10:00:00.5+01:00",
+    "account_id": "acct-canary-1",
+    "model": "m-large",
+    "gen_ai.usage.input_tokens": 120,
+    "completion_tokens": "48",
+    "status": 200,
+    "api_key": "sk-canary-2",
+    "ip": "203.0.113.77",
+    "path": "/v1/chat?token=canary-3",
+    "prompt": "Translate 'canary four' into French, canary five times 12",
+    "user_agent": "python-requests/2.32.3",
+    "payment_method": "card canary-6",
+    "refused": "false",
+    "finish_reasons": ["stop"],
+    "params": {"max_tokens": 64, "logit_bias": {"50256": -100}, "user": "canary-7"},
+    "session_id": "conversation-canary-8",
+    "comment": "canary-9",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "key").write_bytes(KEY)
+    (tmp_path / "key").chmod(0o600)
+    return tmp_path
+
+
+def run(folder: Path, rows: list[Any], *options: str, name: str = "log.jsonl", out: str = "out.jsonl.gz") -> int:
+    """Write the rows as the provider's log (texts as they are) and prepare it."""
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    (folder / name).write_text("\n".join(lines) + "\n", errors="surrogateescape")
+    return prepare.main([str(folder / name), str(folder / out), "--key-file", str(folder / "key"), "--force", *options])
+
+
+def result(folder: Path, out: str = "out.jsonl.gz") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and rows."""
+    path = folder / out
+    text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
+    head, rest = text.split("\n", 1)
+    header = json.loads(head.removeprefix("# "))[schema.HEADER_KEY]
+    if ".csv" in path.suffixes:
+        return header, list(csv.DictReader(io.StringIO(rest)))
+    return header, [json.loads(line) for line in rest.splitlines()]
+
+
+def as_csv(rows: list[dict[str, Any]]) -> list[str]:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()} for row in rows)
+    return text.getvalue().splitlines()
+
+
+# --- What leaves --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("out", ["out.jsonl.gz", "out.jsonl", "out.csv.gz", "out.csv"])
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+def test_no_prompt_address_key_or_name_leaves(
+    folder: Path, name: str, out: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = as_csv([ROW | {"finish_reasons": "stop"}]) if name.endswith("csv") else [ROW, ROW | {"status": "canary-10"}]
+    assert run(folder, rows, name=name, out=out) == 0
+    data = (folder / out).read_bytes()
+    said = "".join(capfd.readouterr()) + (gzip.decompress(data) if out.endswith("gz") else data).decode()
+    for secret in ("canary", "203.0.113", "Translate", "french", "50256", "comment", KEY.hex(), "sk-"):
+        assert secret.lower() not in said.lower()
+    _, (row, *_) = result(folder, out)
+    assert row["endpoint"] == "/v1/chat"
+    assert row["ts"] == "2026-01-05T09:00:00.500000Z"
+    assert json.loads(row["params"]) if "csv" in out else row["params"] == {"max_tokens": 64, "logit_bias": True}
+
+
+def test_the_header_says_how_it_was_made(folder: Path) -> None:
+    assert run(folder, [ROW, "no JSON", ROW | {"ip": "nowhere"}], "--sampling", "every tenth account") == 0
+    header, rows = result(folder)
+    assert header["version"] == schema.VERSION == prepare.LOG_VERSION
+    assert prepare.HEADER_KEY == schema.HEADER_KEY
+    assert header["input_sha256"] == hashlib.sha256((folder / "log.jsonl").read_bytes()).hexdigest()
+    assert (header["rows_read"], header["rows_written"], len(rows)) == (3, 2, 2)
+    assert header["rows_skipped"] == {"not JSON": 1}
+    assert header["left_out"] == {"net: not an address": 1}
+    assert header["sampling"] == "every tenth account"
+    assert header["time_zone"] == "every time names its zone"
+    assert header["key_id"] == hmac.digest(KEY, b"key-id\0", "sha256").hex()[:16]
+
+
+def test_every_row_is_one_of_the_schema(folder: Path) -> None:
+    least = {k: ROW[k] for k in ("timestamp", "account_id", "model", "completion_tokens", "status")} | {
+        "prompt_tokens": 3
+    }
+    assert (
+        run(folder, [ROW, least, ROW | {"prompt": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}])
+        == 0
+    )
+    _, rows = result(folder)
+    for row in rows:
+        jsonschema.validate(row, schema.json_schema())
+    assert set(rows[0]) == {column.name for column in schema.COLUMNS}
+    assert set(rows[1]) == set(schema.REQUIRED)
+    assert prepare.REQUIRED == schema.REQUIRED
+    assert set(prepare.OUTPUT) == set(schema.BY_NAME)
+
+
+def test_every_name_of_the_schema_is_understood_where_the_value_is_taken_over_as_it_is() -> None:
+    for column in schema.COLUMNS:
+        if column.name in prepare.INPUT and column.name not in {"key", "payment"}:
+            assert set(column.aliases) <= {column.name, *prepare.INPUT[column.name]}, column.name
+
+
+# --- Hashes -----------------------------------------------------------------------------------------------------------
+def test_hashes_are_hmac_with_a_purpose(folder: Path) -> None:
+    run(folder, [ROW | {"account_id": "same", "api_key": "same", "payment_method": "same", "session_id": "same"}])
+    _, (row,) = result(folder)
+    for column, said in (
+        ("account", b"account\0same"),
+        ("net", b"net\x00203.0.113.0/24"),
+        ("session", b"session\0same"),
+    ):
+        assert row[column] == hmac.new(KEY, said, hashlib.sha256).hexdigest()[:32]
+    assert len({row[column] for column in ("account", "key", "payment", "session")}) == 4
+
+
+def test_another_key_makes_other_hashes_and_the_same_template(folder: Path) -> None:
+    run(folder, [ROW])
+    _, (one,) = result(folder)
+    (folder / "key").write_bytes(bytes(32))
+    run(folder, [ROW])
+    _, (two,) = result(folder)
+    for column in ("account", "key", "net", "payment", "prompt_hash", "prefix_hash", "session"):
+        assert one[column] != two[column], column
+    assert one["template"] == two["template"]
+    run(folder, [ROW], "--key-templates")
+    header, (three,) = result(folder)
+    assert three["template"] != two["template"]
+    assert header["simhash"]["shingle_hash"].endswith(" keyed")
+
+
+def test_the_order_of_rows_changes_no_hash(folder: Path) -> None:
+    rows = [ROW | {"account_id": n % 7, "prompt": f"Summarise report {n} for the board"} for n in range(50)]
+    run(folder, rows)
+    _, one = result(folder)
+    run(folder, random.Random(1).sample(rows, len(rows)))
+    _, two = result(folder)
+    assert one != two
+    assert sorted(map(json.dumps, one)) == sorted(map(json.dumps, two))
+
+
+def test_the_same_input_gives_the_same_bytes(folder: Path) -> None:
+    run(folder, [ROW] * 3)
+    one = (folder / "out.jsonl.gz").read_bytes()
+    run(folder, [ROW] * 3)
+    assert (folder / "out.jsonl.gz").read_bytes() == one
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("203.0.113.77:443", "203.0.113.0/24"),
+        ("::ffff:203.0.113.9", "203.0.113.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+        ("[2001:db8:1:ffff::4]:443", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("198.51.100.4, 10.0.0.1", "198.51.100.0/24"),
+    ],
+)
+def test_an_address_becomes_its_network(address: str, network: str) -> None:
+    assert prepare.network(address) == network
+
+
+# --- Simhash ----------------------------------------------------------------------------------------------------------
+def test_simhashes_known_from_elsewhere() -> None:
+    # `printf 'translate this word' | b2sum -l 64`: of one shingle every bit is its own majority.
+    assert prepare.masked("Translate THIS word!") == ["translate", "this", "word"]
+    assert prepare.simhash("Translate THIS word!") == "15919ca571f37d0e"
+    # Of three shingles, each by b2sum, the majority: (a & b) | (b & c) | (a & c).
+    a, b, c = 0x64F5901153C23B37, 0x81463A7FF16A5A3A, 0xF41CEF652DF6B381
+    assert prepare.simhash("One, two; three four FIVE") == f"{(a & b) | (b & c) | (a & c):016x}" == "e454ba7571e23b33"
+
+
+def test_simhash_agrees_with_counting_bit_by_bit() -> None:
+    tokens = ["count", "the", "bits", "of", "every", "shingle", "of", "this", "sentence"]
+    counts = [0] * 64
+    for i in range(len(tokens) - 2):
+        value = int.from_bytes(hashlib.blake2b(" ".join(tokens[i : i + 3]).encode(), digest_size=8).digest(), "big")
+        for bit in range(64):
+            counts[bit] += 1 if value >> bit & 1 else -1
+    expected = sum(1 << bit for bit in range(64) if counts[bit] > 0)
+    assert prepare.simhash(" ".join(tokens)) == f"{expected:016x}"
+
+
+def test_what_differs_from_call_to_call_is_masked() -> None:
+    one = prepare.masked("Order 1234 of “Ann Smith” at https://shop.example/o/1?x=2 isn't 'paid'")
+    two = prepare.masked('order 7 of "Bo" at www.other.example isn\'t `open`')
+    assert one == two == ["order", "0", "of", "<quoted>", "at", "<url>", "isn", "t", "<quoted>"]
+    assert prepare.masked("gpt4 v10") == ["gpt0", "v0"]
+
+
+def test_near_duplicates_are_within_ten_bits_and_others_are_not() -> None:
+    template = (
+        "You are a careful assistant. Read the customer's message below and classify it as a complaint, a question or "
+        "praise. Answer with one word only and do not explain yourself. If the message contains several parts, choose the "
+        "one that the customer cares about most. Never answer in any language but English, and never repeat "
+        "the message. Message number "
+    )
+    fillings = ["17: my parcel has not come", "18: what are your opening hours", "4019: thanks, lovely shoes"]
+    one, two, three = (int(prepare.simhash(template + filling), 16) for filling in fillings)
+    assert max((one ^ two).bit_count(), (two ^ three).bit_count(), (one ^ three).bit_count()) <= 10
+    other = int(
+        prepare.simhash(
+            "Write a short poem about the sea, in the manner of a sailor who has never been on board a ship"
+        ),
+        16,
+    )
+    assert (one ^ other).bit_count() > 15
+
+
+def test_a_prompt_of_quotation_marks_costs_no_more_than_others() -> None:
+    assert len(prepare.simhash("“" * 200_000)) == 16
+    assert len(prepare.simhash("")) == 16
+
+
+# --- Hostile and broken input -----------------------------------------------------------------------------------------
+def test_hostile_lines_are_counted_and_skipped(folder: Path) -> None:
+    hostile = {
+        "not JSON": ["{", "[" * 100_000, '{"a":' * 5_000],
+        "not UTF-8": ['{"model": "\udcff"}'],
+        "not an object": ["[1]", "null", '"text"'],
+        "ts: missing": ["{}"],
+        "ts: not a time": [ROW | {"timestamp": "yesterday"}, ROW | {"timestamp": "9" * 400}, ROW | {"timestamp": [1]}],
+        "ts: no time zone (say which with --zone)": [ROW | {"timestamp": "2026-01-05T10:00:00"}],
+        "ts: before 2000 or after 2100": [ROW | {"timestamp": 17}],
+        "account: not an identifier": [ROW | {"account_id": {"id": 1}}, ROW | {"account_id": True}],
+        "model: not a short text of one line": [ROW | {"model": wrong} for wrong in ("m\u202e\n", "m" * 201, 5)],
+        "status: not a whole number from 100 to 599": [ROW | {"status": wrong} for wrong in (1000, "OK", True)],
+        "output_tokens: not a whole number from 0 to 100000000": [
+            ROW | {"completion_tokens": -1},
+            ROW | {"completion_tokens": 1.5},
+            json.dumps(ROW).replace('"48"', "NaN"),
+            json.dumps(ROW).replace('"48"', "9" * 4000),
+        ],
+    }  # fmt: skip
+    assert (
+        run(folder, [ROW, *(line for lines in hostile.values() for line in lines), "", "\ufeff" + json.dumps(ROW)]) == 0
+    )
+    header, rows = result(folder)
+    assert header["rows_skipped"] == {reason: len(lines) for reason, lines in hostile.items()}
+    assert header["rows_written"] == len(rows) == 2
+
+
+def test_what_is_optional_and_strange_is_left_out_and_the_row_stays(folder: Path) -> None:
+    strange = {
+        "ip": {"a": 1},
+        "refused": "perhaps",
+        "finish_reasons": [],
+        "params": "{",
+        "user_agent": "a\nb",
+        "prompt": {"no": "text"},
+        "path": 7,
+        "session_id": [1],
+    }
+    assert (
+        run(
+            folder,
+            [ROW | strange, ROW | {"user_agent": "\ud800", "prompt": "\ud800", "params": {"temperature": 1e400}}],
+        )
+        == 0
+    )
+    header, rows = result(folder)
+    assert header["rows_skipped"] == {}
+    assert sum(header["left_out"].values()) == len(strange) + 1
+    assert set(rows[0]) == {*schema.REQUIRED, "key", "payment"}
+    assert rows[1]["params"] == {}
+
+
+def test_hostile_csv(folder: Path) -> None:
+    good = as_csv([ROW, ROW])
+    lines = [
+        *good,
+        "too,few",
+        good[1].replace("m-large", "m\udcff"),
+        good[1] + ",more",
+        'an "open quote,' + '"unclosed',
+    ]
+    assert run(folder, lines, name="log.csv", out="out.csv") == 0
+    header, rows = result(folder, "out.csv")
+    assert header["rows_skipped"] == {"not UTF-8": 1, "not as many cells as columns": 3}
+    assert len(rows) == 2
+
+
+def test_a_line_without_an_end_is_not_held_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "LONGEST_LINE", 2_000)
+    assert run(folder, [ROW, ROW | {"prompt": "x" * 9_000}, ROW]) == 0
+    assert result(folder)[0]["rows_skipped"] == {"a line of more than 16 MB": 1}
+    assert run(folder, [*as_csv([ROW, ROW | {"prompt": "x" * 9_000}, ROW])], name="log.csv") == 0
+    assert result(folder)[0]["rows_skipped"] == {"a line of more than 16 MB": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "utc"),
+    [
+        (1767607200, "2026-01-05T10:00:00.000000Z"),
+        (1767607200000, "2026-01-05T10:00:00.000000Z"),
+        ("1767607200.25", "2026-01-05T10:00:00.250000Z"),
+        (1767607200000000, "2026-01-05T10:00:00.000000Z"),
+        ("1767607200000000000", "2026-01-05T10:00:00.000000Z"),
+        ("2026-07-05T10:00:00", "2026-07-05T09:00:00.000000Z"),
+        ("2026-01-05 10:00:00", "2026-01-05T10:00:00.000000Z"),
+    ],
+)
+def test_times(folder: Path, said: object, utc: str) -> None:
+    assert run(folder, [ROW | {"timestamp": said}], "--zone", "Europe/London") == 0
+    header, (row,) = result(folder)
+    assert row["ts"] == utc
+    assert header["time_zone"].endswith("Europe/London")
+
+
+# --- The command ------------------------------------------------------------------------------------------------------
+def test_columns_of_other_names_and_nested_ones(folder: Path) -> None:
+    row = {k: v for k, v in ROW.items() if k not in {"prompt", "account_id"}} | {
+        "body": {"messages": "hello"},
+        "who": 5,
+    }
+    assert run(folder, [row], "--column", "prompt=body.messages", "--column", "account=who") == 0
+    _, (found,) = result(folder)
+    assert found["account"] == prepare.Preparer(KEY, {}, None).hashed("account", "5")
+    assert found["template"] == prepare.simhash("hello")
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "options", "words"),
+    [
+        (["{}"], "log.jsonl", (), "none could be read"),
+        (["a,b", "1,2"], "log.csv", (), "There is no column for ts"),
+        (["ts,ts", "1,2"], "log.csv", (), "'ts' is there twice"),
+        ([ROW], "log.jsonl", ("--zone", "Mars/Olympus"), "no time zone"),
+        ([{schema.HEADER_KEY: {}}], "log.jsonl", (), "usage log already"),
+        (["# " + json.dumps({schema.HEADER_KEY: {}})], "log.csv", (), "usage log already"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(
+    folder: Path, rows: list[Any], name: str, options: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, rows, *options, name=name) == 1
+    assert words in capsys.readouterr().err
+    assert not (folder / "out.jsonl.gz").exists()
+    assert {path.name for path in folder.iterdir()} == {"key", name}
+
+
+def test_files_that_are_not_as_they_should_be(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key, log, out = str(folder / "key"), str(folder / "log.jsonl"), str(folder / "out.jsonl")
+    said = [log, out, "--key-file", key]
+    assert prepare.main(said) == 1
+    assert "no such file" in capsys.readouterr().err
+    (folder / "log.jsonl").write_bytes(gzip.compress(json.dumps(ROW).encode())[:-9])
+    assert prepare.main(said) == 1
+    assert "not a whole gzip file" in capsys.readouterr().err
+    (folder / "log.jsonl").write_bytes(gzip.compress(json.dumps(ROW).encode()))
+    assert prepare.main(said) == 0
+    assert prepare.main(said) == 1
+    assert "--force" in capsys.readouterr().err
+    (folder / "key").chmod(0o644)
+    assert prepare.main([*said, "--force"]) == 1
+    assert "chmod 600" in capsys.readouterr().err
+    (folder / "key").write_bytes(b"short")
+    (folder / "key").chmod(0o600)
+    assert prepare.main([*said, "--force"]) == 1
+    assert "not a key" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        prepare.main([log, out, "--key-file", key, "--column", "colour=x"])
+    assert stopped.value.code == 2
+
+
+def test_it_runs_alone(folder: Path) -> None:
+    """Copied elsewhere, without this project, by a Python without site packages."""
+    alone = Path(shutil.copy(prepare.__file__, folder / "prepare.py"))
+    (folder / "log.csv").write_text("\n".join(as_csv([ROW])) + "\n")
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-I", "-S", alone, *words], cwd=folder, capture_output=True, text=True)
+
+    assert call("--new-key", "new").returncode == 0
+    assert (folder / "new").stat().st_mode & 0o777 == 0o600
+    assert len((folder / "new").read_bytes()) == 32
+    assert call("--new-key", "new").returncode == 1
+    done = call("log.csv", "out.jsonl.gz", "--key-file", "new")
+    assert done.returncode == 0, done.stderr
+    assert len(result(folder)[1]) == 1
+    assert call().returncode == 2
