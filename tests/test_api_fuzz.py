@@ -11,13 +11,16 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import hypothesis
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
+from django.urls import Resolver404, resolve
 from hypothesis import strategies as st
+from rest_framework.views import APIView
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
@@ -52,10 +55,10 @@ def site(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 @pytest.fixture
-def e(db: None, settings: Any) -> Iterator[Everything]:
+def e(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Everything]:
     settings.SECOND_FACTOR_REQUIRED = False
-    # What is tried here is not the counter of requests.
-    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+    # What is tried here is not the counter of requests. (The views have read the settings by now.)
+    monkeypatch.setattr(APIView, "throttle_classes", [])
     made = everything()
     with standing_at(TODAY):
         yield made
@@ -149,7 +152,8 @@ def test_nothing_breaks_and_nothing_undocumented_is_answered(
             transaction.savepoint_rollback(before)
         statuses[response.status_code] += 1
         if kind == "none" and operation.path != "/api/v1/decisions/":
-            assert response.status_code == 401, f"{operation.label} was answered {response.status_code} to nobody"
+            url = str(response.request.url)
+            assert response.status_code == to_nobody(url), f"{url} was answered {response.status_code} to nobody"
         if 200 <= response.status_code < 300:
             done.add(operation.label)
 
@@ -165,6 +169,16 @@ def test_nothing_breaks_and_nothing_undocumented_is_answered(
     assert len(done & possible) >= 0.8 * len(possible), sorted(possible - done)
     figure = f"schemathesis as {kind}: {sum(statuses.values())} cases, {dict(sorted(statuses.items()))}, "
     record_property("figure", f"{figure}{len(done & possible)} of {len(possible)} operations done")
+
+
+def to_nobody(url: str) -> int:
+    """What somebody without a token is answered: what is no address, or cannot be read, is told before who may."""
+    parts = urlsplit(url)
+    try:
+        resolve(unquote(parts.path))
+    except Resolver404:
+        return 404
+    return 400 if "%00" in parts.query else 401
 
 
 def under_fire(operation: Any, cases: int, send: Callable[..., None]) -> None:
