@@ -8,6 +8,7 @@ they come from, who pays, whose key, their rhythm). What many unrelated accounts
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
@@ -66,8 +67,12 @@ def sets(shared: pd.DataFrame, accounts: int) -> list[Found]:
     shared = shared[shared.groupby(["account", "kind"]).cumcount() < PER_KIND]
     while not shared.empty:
         pairs = _pairs(shared)
-        tied = pd.concat([pairs[["x", "account"]].rename(columns={"x": "things"}),
-                          pairs[["y", "account"]].rename(columns={"y": "things"})]).drop_duplicates()
+        tied = pd.concat(
+            [
+                pairs[["x", "account"]].rename(columns={"x": "things"}),
+                pairs[["y", "account"]].rename(columns={"y": "things"}),
+            ]
+        ).drop_duplicates()
         share = tied.groupby("things").account.nunique() / shared.groupby("things").account.nunique()
         innocent = set(share.index[share.fillna(0) < OWN])
         kept = shared[~shared.things.isin(innocent)]
@@ -92,7 +97,7 @@ def _components(shared: pd.DataFrame, pairs: pd.DataFrame) -> list[Found]:
         hub = f"{x}|{y}"
         graph.add_edges_from((hub, member) for member in members)
     found = []
-    for component in _merged(shared, [c for c in nx.connected_components(graph)]):
+    for component in _merged(shared, list(nx.connected_components(graph))):
         accounts = sorted(component)
         if len(accounts) < SMALLEST:
             continue
@@ -121,7 +126,7 @@ def _merged(shared: pd.DataFrame, components: list[set[int | str]]) -> list[set[
             continue
         order = sorted(parts)
         # Neighbours in a ring: enough to join them all, and never more pairs than parts.
-        for one, other in zip(order, order[1:], strict=False):
+        for one, other in pairwise(order):
             counts[one, other] = counts.get((one, other), 0) + 1
     graph.add_edges_from(pair for pair, count in counts.items() if count >= 2)
     return [set().union(*(members[i] for i in group)) for group in nx.connected_components(graph)]
@@ -133,7 +138,9 @@ def rhythms(hours: pd.DataFrame, least: float = 0.9, span: int = 48) -> pd.DataF
     `hours` has account, hour and c. Of accounts with at least 10 rows an hour on average, over at least `span` hours:
     Pearson's r >= `least` of log counts less the mean of all accounts in that hour. Returns account, kind, thing, n.
     """
-    empty = pd.DataFrame({"account": [], "kind": [], "thing": [], "n": []}).astype({"account": "int64", "thing": "int64"})
+    empty = pd.DataFrame({"account": [], "kind": [], "thing": [], "n": []}).astype(
+        {"account": "int64", "thing": "int64"}
+    )
     length = int(hours.hour.max() - hours.hour.min() + 1) if len(hours) else 0
     total = hours.groupby("account").c.sum()
     chosen = total[total >= 10 * length].sort_values(ascending=False, kind="stable").index[:1500]

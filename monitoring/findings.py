@@ -108,9 +108,7 @@ def signs_of(
     return found
 
 
-def _sign(
-    name: str, score: float, others: Any, everybody: Any, reference: Reference, line: pd.Series
-) -> Sign | None:
+def _sign(name: str, score: float, others: Any, everybody: Any, reference: Reference, line: pd.Series) -> Sign | None:
     measure = BY_NAME[name]
     known = reference.false_alarms(name, score)
     alarms = [known[0]] if known else []
@@ -136,7 +134,16 @@ def _sign(
 
 def _ordinary(name: str, score: float) -> bool:
     """A value that is not suspicious however rare it is: zero sweeps, little volume."""
-    least = {"volume": 2.0, "riding": 0.5, "sweep": 3.0, "cut": 0.2, "pivot": 0.4, "probing": 3.0, "clock": 0.8}
+    least = {
+        "volume": 2.0,
+        "riding": 0.5,
+        "sweep": 3.0,
+        "cut": 0.2,
+        "pivot": 0.4,
+        "shift": 0.1,
+        "probing": 3.0,
+        "clock": 0.8,
+    }
     least |= {"alone": 0.9, "unseen": 0.9, "harvest": 1.0}
     return score < least.get(name, -np.inf)
 

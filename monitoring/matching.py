@@ -49,7 +49,9 @@ class Permit:
             frozenset(map(str, said["accounts"])),
             _instant(said["starts"]),
             _instant(said["ends"]),
-            *(frozenset(map(str, said.get(name) or ())) for name in ("nets", "models", "endpoints")),
+            nets=frozenset(map(str, said.get("nets") or ())),
+            models=frozenset(map(str, said.get("models") or ())),
+            endpoints=frozenset(map(str, said.get("endpoints") or ())),
             hours=(int(hours[0]), int(hours[1])) if hours else None,
             requests=caps.get("requests"),
             requests_a_day=caps.get("requests_a_day"),
@@ -122,7 +124,9 @@ def _capped(marked: Any, permit: Permit) -> Any:
     before = ibis.window(order_by=[counted.us, counted.line], preceding=(None, 0))
     daily = ibis.window(group_by=counted.day, order_by=[counted.us, counted.line], preceding=(None, 0))
     summed = counted.mutate(
-        calls=counted.one.sum().over(before), total=counted.spent.sum().over(before), today=counted.one.sum().over(daily)
+        calls=counted.one.sum().over(before),
+        total=counted.spent.sum().over(before),
+        today=counted.one.sum().over(daily),
     )
     over = ibis.literal(False)
     if permit.requests is not None:

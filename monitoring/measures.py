@@ -15,6 +15,7 @@ import pandas as pd
 from monitoring import indicators as known
 from monitoring.indicators import timing
 from monitoring.indicators.volume import models
+from monitoring.shift import WORDS, histograms, shifts
 
 PEERS_AT_LEAST = 20
 
@@ -74,8 +75,8 @@ MEASURES = (
         "sweep",
         "I4",
         "content",
-        "went through {templates:.0f} prompt templates with ever new fillings: {swept:,.0f} calls, {value:.1%} of the prompts "
-        "different, {share:.0%} of its calls (effective number of templates {effective:.1f})",
+        "went through {templates:.0f} prompt templates with ever new fillings: {swept:,.0f} calls, {value:.1%} of the "
+        "prompts different, {share:.0%} of its calls (effective number of templates {effective:.1f})",
         "It shows scripting, not a purpose: a batch summariser does the same. How rare it is was counted in this log; "
         "there is no real reference.",
         needs=("template", "prompt_hash"),
@@ -136,6 +137,14 @@ MEASURES = (
         minimum="3 days and 200 gaps",
     ),
     Measure(
+        "shift",
+        "I13",
+        "time",
+        "changed against its own past: {moved} moved by {value:.2f} (Jensen-Shannon divergence, 0 to 1)",
+        "A new release of a product shifts its traffic as well.",
+        minimum="500 calls in the last seven days, and in at least four days before",
+    ),
+    Measure(
         "pivot",
         "I12",
         "time",
@@ -148,7 +157,9 @@ BY_NAME = {measure.name: measure for measure in MEASURES}
 TWO_DAYS = 2 * 86_400_000_000
 
 
-def measured(rows: Any, *, log: Any, length: int | None, years: range, limit: int | None, present: set[str]) -> pd.DataFrame:
+def measured(
+    rows: Any, *, log: Any, length: int | None, years: range, limit: int | None, present: set[str]
+) -> pd.DataFrame:
     """The values of every unit of `rows` (a column `unit`), one line each, indexed by unit.
 
     `log` is the whole log (for when models first appear), `present` the optional columns it has, `limit` the rate limit in
@@ -180,6 +191,8 @@ def measured(rows: Any, *, log: Any, length: int | None, years: range, limit: in
         add(known.refusals(rows))
     if "prompt_hash" in present:
         add(known.repeats(rows))
+    daily = histograms(rows, present).execute()
+    out = out.join(shifts(daily), how="left")
     begins = log.us.min().execute()
     seen = timing.first_seen(log).execute()
     late = seen[seen.released >= begins + TWO_DAYS]
@@ -204,7 +217,9 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
     enough = column("gaps") >= 200
     out = pd.DataFrame(index=values.index)
-    out["volume"] = among_peers(np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model)
+    out["volume"] = among_peers(
+        np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model
+    )
     out["riding"] = where(column("riding"), column("minutes") >= 200)
     answered = peers[peers.answered >= 200] if "answered" in peers else peers
     out["harvest"] = where(
@@ -224,6 +239,7 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     both = np.minimum(column("hc"), column("active"))
     out["clock"] = where(both.where(column("cv") < 0.7, both - 1), enough & (column("days") >= 3))
     out["pivot"] = column("pivot")
+    out["shift"] = column("shift").where(column("shift_p") <= 0.01, column("shift") * 0)
     return out
 
 
@@ -250,7 +266,7 @@ def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:
     return -np.log(np.maximum(np.sqrt(beyond) / mean, 0.01))
 
 
-def value_of(measure: Measure, line: pd.Series) -> dict[str, float]:
+def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
     """The values that the sentence of a measure names."""
     source = {
         "volume": "n",
@@ -262,7 +278,9 @@ def value_of(measure: Measure, line: pd.Series) -> dict[str, float]:
         "evenness": "uneven",
         "clock": "active",
     }.get(measure.name, measure.name)
-    values = {"value": float(line.get(source, np.nan))}
+    values: dict[str, Any] = {"value": float(line.get(source, np.nan))}
+    if measure.name == "shift":
+        values["moved"] = WORDS[str(line.moved)]
     if measure.name == "sweep":
         values |= {
             "swept": float(line.swept),

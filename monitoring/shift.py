@@ -1,0 +1,101 @@
+"""I13: a unit against its own past. Which way of using a model moved, and whether days differ so by chance. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+DAY = 86_400_000_000
+WINDOW = 7  # days that are compared with those before them
+BEFORE_AT_LEAST = 4  # days
+ROWS_AT_LEAST = 500  # in the window; published detectors need as many to see a mixture
+SHUFFLES = 999
+ENOUGH = 10
+UNITS_AT_MOST = 400  # the largest ones
+SEED = 20_261_113
+WORDS = {
+    "model": "the models it calls",
+    "endpoint": "the endpoints it calls",
+    "template": "the templates of its prompts",
+    "length": "the length of its answers",
+    "hour": "its hours of the day",
+}
+
+
+def histograms(rows: Any, present: set[str]) -> Any:
+    """(unit, day, kind, bin, c): how each unit used the service, day by day. Templates and models go by number modulo 32.
+
+    Needs: us, tout, model; endpoint and template where the log has them.
+    """
+    bins = {
+        "model": rows.model % 32,
+        "hour": rows.us // 3_600_000_000 % 24,
+        "length": (rows.tout + 1).log2().floor().cast("int64"),
+    }
+    if "endpoint" in present:
+        bins["endpoint"] = rows.endpoint % 32
+    if "template" in present:
+        bins["template"] = rows.cluster % 32
+    parts = [
+        rows.group_by(["unit", (rows.us // DAY).name("day"), bins[kind].cast("int64").name("bin")])
+        .agg(c=rows.count())
+        .mutate(kind=ibis.literal(kind))
+        for kind in sorted(bins)
+    ]
+    return ibis.union(*parts)
+
+
+def shifts(daily: pd.DataFrame) -> pd.DataFrame:
+    """I13. For each unit the largest Jensen-Shannon divergence (base 2, 0 to 1) between its last seven days and those
+    before, over the kinds of histogram; which kind it was; and p by dealing its days out anew (999 times, fewer once ten
+    were as large). Indexed by unit: shift, moved, p. Units with too little are left out.
+
+    Limits: a product that is released or rebuilt shifts as well. A change against a unit's own past is the one family
+    that carried over to real data in a practitioner's report (domain survey, Parallax 2026).
+    """
+    out = {}
+    total = daily[daily.kind == "hour"].groupby("unit").c.sum().sort_values(ascending=False, kind="stable")
+    chosen = set(total[total >= ROWS_AT_LEAST].index[:UNITS_AT_MOST])
+    for unit, own in daily[daily.unit.isin(chosen)].groupby("unit", sort=True):
+        found = _shift(own)
+        if found is not None:
+            out[unit] = found
+    return pd.DataFrame.from_dict(out, orient="index", columns=["shift", "moved", "shift_p"])
+
+
+def _shift(own: pd.DataFrame) -> tuple[float, str, float] | None:
+    days = np.sort(own.day.unique())
+    recent = days > days[-1] - WINDOW
+    if len(days) - recent.sum() < BEFORE_AT_LEAST or recent.sum() < 2:
+        return None
+    tables = {}
+    for kind, part in own.groupby("kind", sort=True):
+        table = part.pivot_table(index="day", columns="bin", values="c", fill_value=0).reindex(days, fill_value=0)
+        tables[str(kind)] = table.to_numpy(dtype=float)
+    if tables["hour"][recent].sum() < ROWS_AT_LEAST or tables["hour"][~recent].sum() < ROWS_AT_LEAST:
+        return None
+    observed = {kind: _divergence(table, recent[None, :])[0] for kind, table in tables.items()}
+    most = max(sorted(observed), key=lambda kind: observed[kind])
+    draw = np.random.default_rng(SEED)
+    dealt = np.array([draw.permutation(recent) for _ in range(SHUFFLES)])
+    larger = np.zeros(SHUFFLES)
+    for table in tables.values():
+        larger = np.maximum(larger, _divergence(table, dealt))
+    return observed[most], most, float((np.sum(larger >= observed[most] - 1e-12) + 1) / (SHUFFLES + 1))
+
+
+def _divergence(table: npt.NDArray[np.float64], recent: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Jensen-Shannon divergence of the two halves for each way of dealing the days (rows of `recent`)."""
+    now = recent @ table
+    before = ~recent @ table
+    p = now / np.maximum(now.sum(axis=1, keepdims=True), 1)
+    q = before / np.maximum(before.sum(axis=1, keepdims=True), 1)
+    m = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.where(p > 0, p * np.log2(p / m), 0).sum(axis=1)
+        right = np.where(q > 0, q * np.log2(q / m), 0).sum(axis=1)
+    return (left + right) / 2
