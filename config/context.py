@@ -15,12 +15,14 @@ from notifications.models import Message
 _COMPANY = (
     ("/disclosures/", "Disclosures"),
     ("/allegations/", "Allegations"),
+    ("/authorisations/", "Authorisations"),
     ("/evidence/", "Evidence"),
     ("/cases/", "Cases"),
     ("/organisation/", "Your organisation"),
 )
 _MINISTRY = (
     ("/review/", "Filings"),
+    ("/authorisations/", "Authorisations"),
     ("/cases/", "Cases"),
     ("/referrals/", "Referrals"),
     ("/organisations/", "Organisations"),
@@ -34,7 +36,7 @@ _PLACES = {
     "authority_officer": (("/referrals/", "Referrals"),),
     "auditor": (("/events/", "Events"), ("/calendar/", "Calendar")),
     "operator": (("/calendar/", "Calendar"),),
-    "partner": (("/decisions/", "Published decisions"),),
+    "partner": (("/authorisations/", "Authorisations"), ("/decisions/", "Published decisions")),
 }
 _PUBLIC = (
     ("/register/", "Ask for an account"),

@@ -62,6 +62,12 @@ def _last_day(deadline: dt.datetime) -> dt.date:
     return local.date() - dt.timedelta(days=1) if local.time() == _MIDNIGHT else local.date()
 
 
+@register.filter(expects_localtime=False)
+def last_day(value: Any) -> str:
+    """The last local day before an instant at which something ends: "Friday 16 October 2026"."""
+    return day(_last_day(value)) if isinstance(value, dt.datetime) else day(value)
+
+
 def days_between(deadline: dt.datetime, now: dt.datetime) -> str:
     """Local days from now to a deadline, in words: "14 days left", "last day: today", "2 days ago"."""
     days = (_last_day(deadline) - _local(now).date()).days
