@@ -9,13 +9,15 @@ from typing import Any
 
 import ibis
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from monitoring import sets
-from monitoring.clusters import clusters
+from monitoring.clusters import SAMPLE, centres, clusters
 from monitoring.context import charts, explanations
 from monitoring.findings import Unit, correct, signs_of
 from monitoring.intake import Kept
-from monitoring.intake.keeping import MEMORY, THREADS
+from monitoring.intake.keeping import MEMORY, SMALL, THREADS
 from monitoring.matching import Match, Permit, matched, reasons
 from monitoring.measures import measured, scores
 from monitoring.reference import shipped
@@ -30,6 +32,7 @@ class Options:
     permits: Sequence[Permit] = ()
 
 
+AT_ONCE = 250_000  # rows
 NOTHING_TOLD = Options()
 
 
@@ -60,17 +63,31 @@ class Reading:
     def clustered(self) -> Any:
         """The rows with `cluster`: the template's cluster of near-duplicates, itself where nothing is near."""
         rows = self.all_rows
-        if "template" not in self.present:
+        around = self._centres(rows)
+        if not len(around):
             return rows.mutate(cluster=rows.template)
-        if not self.kept.simhashed:
-            return rows.mutate(cluster=rows.template)
-        known = rows.filter(rows.template.notnull()).group_by("template").agg(n=ibis._.count()).to_pyarrow()
-        template, cluster = clusters(known["template"].to_numpy(), known["n"].to_numpy())
-        if not len(template):
-            return rows.mutate(cluster=rows.template)
-        near = self.db.create_table("near", pd.DataFrame({"template": template, "whose": cluster}), temp=True)
-        joined = rows.left_join(near, "template").drop("template_right")
-        return joined.mutate(cluster=ibis.coalesce(joined.whose, joined.template)).drop("whose")
+        path = self.kept.folder / "clustered.parquet"
+        file = pq.ParquetFile(self.kept.rows_path)
+        schema = file.schema_arrow.append(pa.field("cluster", pa.int64()))
+        with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=SMALL) as writer:
+            for batch in file.iter_batches(AT_ONCE):
+                template = batch.column("template")
+                known = clusters(template.fill_null(0).to_numpy(zero_copy_only=False), around)
+                cluster = pa.array(known, mask=template.is_null().to_numpy(zero_copy_only=False))
+                writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, cluster], schema=schema))
+        self.all_rows = self.db.read_parquet(str(path), table_name="clustered_rows")
+        return self.all_rows
+
+    def _centres(self, rows: Any) -> Any:
+        """The centres of near-duplicate templates, from a choice of templates that depends on their values alone."""
+        if "template" not in self.present or not self.kept.simhashed:
+            return []
+        # An odd divisor depends on all bits; an even one would choose templates whose last bit is not set.
+        every = int(rows.template.approx_nunique().execute()) // SAMPLE | 1
+        drawn = rows.filter(rows.template.notnull() & (rows.template % every == 0))
+        counted = drawn.group_by("template").agg(n=ibis._.count())
+        most = counted.order_by([counted.n.desc(), counted.template]).limit(SAMPLE).to_pyarrow()
+        return centres(most["template"].to_numpy())
 
     def keep(self, name: str, expression: Any) -> Any:
         """The expression's rows, worked out once."""
