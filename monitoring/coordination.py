@@ -24,7 +24,6 @@ FAMILY = {
     "key": "key",
     "rhythm": "rhythm",
 }
-PER_KIND = 12  # things of one kind for each account, the most used first
 OWN = 0.5  # a thing ties accounts if at least so much of its users are tied by something else as well
 SMALLEST = 3  # accounts in a set
 # Client software is common: it ties only if hardly anybody else uses it.
@@ -61,8 +60,6 @@ def sets(shared: pd.DataFrame) -> list[Found]:
     if shared.empty:
         return []
     shared = shared.assign(family=shared.kind.map(FAMILY), things=shared.kind + ":" + shared.thing.astype(str))
-    shared = shared.sort_values(["account", "kind", "n", "thing"], ascending=[True, True, False, True])
-    shared = shared[shared.groupby(["account", "kind"]).cumcount() < PER_KIND]
     while not shared.empty:
         pairs = _pairs(shared)
         tied = pd.concat(

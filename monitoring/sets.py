@@ -87,11 +87,14 @@ def _tying_templates(
 
 def _split(own: Any, unit: int, ordinary: pd.DataFrame) -> dict[str, float | None]:
     """I11 for one set."""
-    stream = own.filter(own.unit == unit).select("us", "account").execute()
-    counts = stream.account.value_counts().to_numpy(dtype=float)
+    rows = own.filter(own.unit == unit)
+    counts = (
+        rows.group_by("account").agg(n=rows.count()).execute().sort_values(["n", "account"]).n.to_numpy(dtype=float)
+    )
+    stream = rows.select("us", "account").order_by(["us", "account"]).limit(coordination.MERGED_AT_MOST).execute()
     even, p_even = coordination.even_split(counts, ordinary.n.to_numpy(dtype=float)) if len(counts) > 1 else (0.0, None)
     cv, p_cv = coordination.one_scheduler(stream.us.to_numpy(), stream.account.to_numpy())
-    return {"even": even, "p_even": p_even, "cv": cv, "p_cv": p_cv, "rows": float(len(stream))}
+    return {"even": even, "p_even": p_even, "cv": cv, "p_cv": p_cv, "rows": float(counts.sum())}
 
 
 def _coordination(

@@ -13,6 +13,7 @@ DAY = 86_400_000_000
 WINDOW = 7  # days that are compared with those before them
 BEFORE_AT_LEAST = 4  # days
 ROWS_AT_LEAST = 500  # in the window; published detectors need as many to see a mixture
+BINS = 32
 SHUFFLES = 999
 AT_ONCE = 111
 ENOUGH = 10
@@ -59,24 +60,36 @@ def shifts(daily: pd.DataFrame) -> pd.DataFrame:
     that carried over to real data in a practitioner's report (domain survey, Parallax 2026).
     """
     out = {}
-    total = daily[daily.kind == "hour"].groupby("unit").c.sum().sort_values(ascending=False, kind="stable")
-    chosen = set(total[total >= ROWS_AT_LEAST].index[:UNITS_AT_MOST])
-    for unit, own in daily[daily.unit.isin(chosen)].groupby("unit", sort=True):
-        found = _shift(own)
+    hours = daily[daily.kind == "hour"]
+    total = hours.groupby("unit").c.sum().sort_values(ascending=False, kind="stable")
+    chosen = np.sort(total[total >= ROWS_AT_LEAST].index[:UNITS_AT_MOST].to_numpy())
+    daily = daily[daily.unit.isin(chosen)]
+    if daily.empty:
+        return pd.DataFrame(columns=["shift", "moved", "shift_p"])
+    days = np.arange(daily.day.min(), daily.day.max() + 1)
+    tables: dict[str, npt.NDArray[np.float64]] = {}
+    for kind, part in daily.groupby("kind", sort=True):
+        table = np.zeros((len(chosen), len(days), BINS))
+        place = (
+            np.searchsorted(chosen, part.unit.to_numpy()),
+            (part.day - days[0]).to_numpy(),
+            part.bin.to_numpy() % BINS,
+        )
+        np.add.at(table, place, part.c.to_numpy(dtype=float))
+        tables[str(kind)] = table
+    for place_of, unit in enumerate(chosen.tolist()):
+        found = _shift({kind: table[place_of] for kind, table in tables.items()})
         if found is not None:
             out[unit] = found
     return pd.DataFrame.from_dict(out, orient="index", columns=["shift", "moved", "shift_p"])
 
 
-def _shift(own: pd.DataFrame) -> tuple[float, str, float] | None:
-    days = np.sort(own.day.unique())
-    recent = days > days[-1] - WINDOW
-    if len(days) - recent.sum() < BEFORE_AT_LEAST or recent.sum() < 2:
+def _shift(tables: dict[str, npt.NDArray[np.float64]]) -> tuple[float, str, float] | None:
+    active = np.flatnonzero(tables["hour"].sum(axis=1))
+    tables = {kind: table[active] for kind, table in tables.items()}
+    recent = active > active[-1] - WINDOW
+    if len(active) - recent.sum() < BEFORE_AT_LEAST or recent.sum() < 2:
         return None
-    tables = {}
-    for kind, part in own.groupby("kind", sort=True):
-        table = part.pivot_table(index="day", columns="bin", values="c", fill_value=0).reindex(days, fill_value=0)
-        tables[str(kind)] = table.to_numpy(dtype=float)
     if tables["hour"][recent].sum() < ROWS_AT_LEAST or tables["hour"][~recent].sum() < ROWS_AT_LEAST:
         return None
     observed = {kind: _divergence(table, recent[None, :])[0] for kind, table in tables.items()}
