@@ -58,6 +58,11 @@ app.conf.update(
             "schedule": timedelta(seconds=15),
             "options": {"expires": 14},
         },
+        "analyse": {
+            "task": "monitoring.tasks.analyse",
+            "schedule": timedelta(seconds=10),
+            "options": {"expires": 9},
+        },
         "forget": {
             "task": "accounts.tasks.forget",
             "schedule": timedelta(hours=6),

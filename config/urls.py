@@ -27,6 +27,7 @@ urlpatterns = [
     path("", include("notifications.urls")),
     path("", include("evidence.urls")),
     path("", include("disclosures.urls")),
+    path("", include("monitoring.urls")),
     path("", include("cases.urls")),
 ]
 

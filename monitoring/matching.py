@@ -46,6 +46,12 @@ class Permit:
 
         Raises ValueError or KeyError for what lacks accounts, a beginning or an end.
         """
+        if "permit" in said:  # as `dataclasses.asdict` writes one
+            whole = dict(said["permit"])
+            for name in ("accounts", "nets", "models", "endpoints", "agents"):
+                whole[name] = frozenset(whole[name])
+            whole["hours"] = tuple(whole["hours"]) if whole["hours"] else None
+            return cls(**whole)
         caps = said.get("caps") or {}
         hours = said.get("hours")
         return cls(

@@ -22,6 +22,7 @@ from notifications.actions import invitation_token
 from notifications.actions.webhooks import add_endpoint
 from notifications.models import Message
 from tests.cases.world import MONDAY, World, answer, notice_to, open_case, world
+from tests.monitoring.logs import analysed
 
 DUE_OVER = MONDAY + timedelta(days=16)
 TODAY = MONDAY + timedelta(days=30)
@@ -104,6 +105,7 @@ def everything() -> Everything:
             by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
         )
         asked_for, agreed = _authorisations(w)
+        reading = analysed(exhibit.item, by=w.complainant)
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
@@ -162,6 +164,13 @@ def everything() -> Everything:
         "api_notice": [own.reference],
         "api_extension": [asked.pk],
         "api_referral": [referral.reference],
+        "analyses": [exhibit.item.reference],
+        "analysis_request": [exhibit.item.reference],
+        "analysis": [reading.pk],
+        "analysis_compare": [reading.pk, reading.pk],
+        "analysis_json": [reading.pk],
+        "analysis_csv": [reading.pk],
+        "analysis_pdf": [reading.pk],
         "evidence_item": [item.reference],
         "evidence_remove": [item.reference],
         "evidence_download": [item.reference, "full"],

@@ -126,6 +126,22 @@ def filesize(size: Any) -> str:
 
 
 @register.filter
+def share(value: float) -> str:
+    """A share of one as people say it: "0.4 %", "98 %", "less than 0.01 %"."""
+    percent = 100 * float(value)
+    if 0 < percent < 0.01:
+        return "less than 0.01 %"
+    return f"{percent:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+@register.filter
+def minutes(seconds: float) -> str:
+    """A duration in whole minutes: "1 minute", "12 minutes"."""
+    whole = max(1, round(seconds / 60))
+    return f"{whole} minute" if whole == 1 else f"{whole} minutes"
+
+
+@register.filter
 def counted(number: int, noun: str) -> str:
     """`{{ 3|counted:"notice" }}`: "3 notices"; an irregular plural after a comma: `"party,parties"`."""
     one, _, many = noun.partition(",")

@@ -1,0 +1,1 @@
+"""What is done in monitoring, one function for each verb."""

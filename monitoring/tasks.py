@@ -1,0 +1,22 @@
+"""What beat calls: analyses that wait are worked off, one after the other."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from ledger import sweep
+from monitoring.models import Analysis
+from monitoring.work import LONGEST, work
+
+# One run does not begin another file after a minute; what waits is found by the next run.
+SWEEPS = (sweep.Sweep("analyses", Analysis.objects.waiting, work),)
+
+
+def run_all() -> dict[str, sweep.Tally]:
+    """Do the analyses that wait; answers what was done."""
+    return sweep.run_all("monitoring", SWEEPS)
+
+
+@shared_task(name="monitoring.tasks.analyse", soft_time_limit=LONGEST + 120, time_limit=LONGEST + 180)
+def analyse() -> None:
+    run_all()
