@@ -126,7 +126,8 @@ class _Steps:
         have = 0
         while have < size:
             try:
-                piece = self.stream.read(min(1 << 20, size - have))
+                # read1: what is there, so that an end in the middle loses nothing that came before it
+                piece = self.stream.read1(min(1 << 20, size - have))
             except DAMAGE as wrong:
                 if not pieces:
                     raise
