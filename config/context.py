@@ -17,12 +17,14 @@ _COMPANY = (
     ("/allegations/", "Allegations"),
     ("/evidence/", "Evidence"),
     ("/cases/", "Cases"),
+    ("/usage/", "Usage feeds"),
     ("/organisation/", "Your organisation"),
 )
 _MINISTRY = (
     ("/review/", "Filings"),
     ("/cases/", "Cases"),
     ("/referrals/", "Referrals"),
+    ("/monitoring/", "Monitoring"),
     ("/organisations/", "Organisations"),
     ("/calendar/", "Calendar"),
 )

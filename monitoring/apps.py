@@ -1,2 +1,1 @@
 """What API usage shows: usage logs, indicators, findings, feeds and alerts."""
-

@@ -114,6 +114,8 @@ def states(e: Everything) -> dict[str, dict[str, list[Any]]]:
         "notice": {"issued": [asked_nothing.reference], "asked": e.args["api_notice"]},
         "extension": {"pending": e.args["api_extension"]},
         "referral": {"queued": e.args["api_referral"]},
+        "alert": {"open": e.args["api_alert"]},
+        "usage": {"": [""]},
     }
 
 
@@ -123,7 +125,18 @@ ACCEPTED_IN = {
     "disclosure amend": "accepted",
     **{f"allegation {verb}": "received" for verb in ("withdraw", "acknowledge", "admit", "want-more", "reject")},
 }
-MINISTRY_VERBS = {"accept", "return", "acknowledge", "admit", "want-more", "reject", "extend", "grant", "refuse"}
+MINISTRY_VERBS = {
+    "dismiss",
+    "accept",
+    "return",
+    "acknowledge",
+    "admit",
+    "want-more",
+    "reject",
+    "extend",
+    "grant",
+    "refuse",
+}
 
 
 def examples(e: Everything, schema: dict[str, Any]) -> Iterator[tuple[Browser, str, str, Any]]:
@@ -152,7 +165,7 @@ def test_every_example_is_accepted_as_it_stands(e: Everything, schema: dict[str,
         answer = client.post(url, body, kind, headers={"if-match": "*"})
         transaction.savepoint_rollback(before)
         sent += 1
-        if answer.status_code not in {200, 201}:
+        if answer.status_code not in {200, 201, 202}:
             refused[url] = (answer.status_code, answer.content)
     assert not refused
     assert sent > 25
@@ -171,6 +184,8 @@ def test_every_column_by_name_is_refused_where_it_is_not_asked(e: Everything, sc
     """At once, beside a body that is accepted without them; and within what a filing says, and each reply."""
     tried = 0
     for client, url, kind, example in examples(e, schema):
+        if url == reverse("api_usage_batches"):
+            continue  # a row of a log may have columns that nobody here reads (docs/usage-log.md)
         for body, at in _with_columns(example):
             answer = client.post(url, json.dumps(body), kind, headers={"if-match": "*"})
             told = answer.json()

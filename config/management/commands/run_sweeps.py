@@ -41,8 +41,9 @@ class Command(BaseCommand):
 
     def run(self) -> None:
         from cases.tasks import run_all as sweep
+        from monitoring.tasks import run_all as watch
         from notifications.tasks import run_all as deliver
         from notifications.tasks import run_webhooks
 
-        for name, tally in {**sweep(), **deliver(), **run_webhooks()}.items():
+        for name, tally in {**sweep(), **watch(), **deliver(), **run_webhooks()}.items():
             self.stdout.write(f"{name}: {tally.acted} done, {tally.failed} put off")

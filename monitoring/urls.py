@@ -1,0 +1,51 @@
+"""Addresses of monitoring."""
+
+from django.urls import path, register_converter
+
+from monitoring.api import feeds as api
+from monitoring.views import feeds
+
+
+class AlertReference:
+    """M-2026-000123; anything else is nobody's reference and reaches no query."""
+
+    regex = "M-[0-9]{4}-[0-9]{6,12}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Number:
+    """The number of a row, no longer than one can be."""
+
+    regex = "[0-9]{1,18}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+register_converter(AlertReference, "alert_reference")
+register_converter(Number, "feed_number")
+
+urlpatterns = [
+    path("api/v1/usage/batches/", api.Batches.as_view(), name="api_usage_batches"),
+    path("api/v1/usage/feeds/", api.Feeds.as_view(), name="api_usage_feeds"),
+    path("api/v1/alerts/", api.Alerts.as_view(), name="api_alerts"),
+    path("api/v1/alerts/<alert_reference:reference>/", api.OneAlert.as_view(), name="api_alert"),
+    path("api/v1/alerts/<alert_reference:reference>/dismiss/", api.Dismiss.as_view(), name="api_alert_dismiss"),
+    path("monitoring/", feeds.monitoring, name="monitoring"),
+    path("usage/", feeds.own_feeds, name="own_feeds"),
+    path("usage/<feed_number:pk>/", feeds.feed, name="feed"),
+    path("usage/<feed_number:pk>/pause/", feeds.feed_pause, name="feed_pause"),
+    path("usage/<feed_number:pk>/resume/", feeds.feed_resume, name="feed_resume"),
+    path("alerts/<alert_reference:reference>/", feeds.alert, name="alert"),
+    path("alerts/<alert_reference:reference>/review/", feeds.alert_review, name="alert_review"),
+    path("alerts/<alert_reference:reference>/dismiss/", feeds.alert_dismiss, name="alert_dismiss"),
+    path("alerts/<alert_reference:reference>/take/", feeds.alert_take, name="alert_take"),
+]
