@@ -23,6 +23,8 @@ from disclosures import actions as filings
 from ledger.actions import place_events
 from ledger.models import Event
 from ledger.time import local_date, now, standing_at
+from monitoring.actions import alerts as alert_actions
+from monitoring.models import Alert
 from notifications.actions import record_bounce
 from notifications.models import Message
 from tests import builders
@@ -351,6 +353,7 @@ def _fill_every_table() -> None:
         service.serve_again(notice.pk, by=officer)
         cases.declare_conflict(Case.objects.filter(state="referred").earliest("pk").pk, by=officer, reason="Shares.")
         _given_time(people, open_case)
+        alert_actions.review(Alert.objects.earliest("pk").pk, by=officer, reason="Eight accounts move as one.")
         assert Decision.objects.exists()
         assert story.clients()
         place_events()
