@@ -43,10 +43,11 @@ def lateness(feed: Feed, instant: datetime) -> str:
     if feed.state == Feed.State.PAUSED:
         return "Paused: nothing is expected."
     since = feed.late_since(instant)
-    every = _minutes(feed.expected_minutes)
+    every = _minutes(feed.expected_minutes).removeprefix("1 ")
     if feed.last_batch_at is None:
         return f"Nothing has come yet; a batch is expected every {every}."
-    came = _minutes(max(0, int((instant - feed.last_batch_at).total_seconds() // 60)))
+    ago = int((instant - feed.last_batch_at).total_seconds() // 60)
+    came = _minutes(ago) if ago > 0 else "less than a minute"
     if since is None:
         return f"On time: the last batch came {came} ago, one is expected every {every}."
     late = _minutes(max(1, int((instant - since).total_seconds() // 60)))
@@ -62,8 +63,8 @@ def _minutes(count: int) -> str:
 
 
 # --- Figures: bars drawn on the server, each with its table -------------------------------------------------------------
-def trend(batches: Any, instant: datetime) -> list[dict[str, Any]]:
-    """Rows and rejected rows by day of receipt, of the last days, each with the height of its bar (out of 100)."""
+def figure(batches: Any, instant: datetime) -> dict[str, Any]:
+    """`trend`: rows and rejected rows by day of receipt, each with the height of its bar (out of 100); `most` of them."""
     first = local_date(instant) - timedelta(days=DAYS - 1)
     counted = (
         batches.filter(received_at__gte=instant - timedelta(days=DAYS + 1))
@@ -79,7 +80,7 @@ def trend(batches: Any, instant: datetime) -> list[dict[str, Any]]:
         line = found.get(day, {"total": 0, "refused": 0, "batches": 0})
         height = round(100 * line["total"] / most)
         days.append({**line, "day": day, "height": height, "x": 4 + n * 20, "y": 104 - height})
-    return days
+    return {"trend": days, "most": max(line["total"] for line in days)}
 
 
 def _facts(feeds: Any, instant: datetime) -> list[dict[str, Any]]:
@@ -107,7 +108,7 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
             {"alert": a, "state": state_of(a)} for a in alerts.exclude(closed_at=None).order_by("-closed_at")[:10]
         ],
         "counts": [(label, counts.get(state, 0)) for state, label in Alert.State.choices],
-        "trend": trend(Batch.objects.visible_to(request.user), instant),
+        **figure(Batch.objects.visible_to(request.user), instant),
     }
     return render(request, "monitoring/feed_overview.html", page)
 
@@ -137,17 +138,22 @@ def alert(request: SignedInRequest, reference: str) -> HttpResponse:
 
 
 def _said(indicator: dict[str, Any]) -> dict[str, Any]:
-    """How rare one sign is, in words."""
-    rate = indicator["false_alarm_rate"]
-    rare = "How rare this is among ordinary clients is not known."
-    if rate is not None:
-        among = f"{indicator['peers']:,} other accounts of this feed"
-        if indicator.get("reference_clients"):
-            among += f" and {indicator['reference_clients']:,} reference clients"
-        # Beyond that no number of clients that anybody has looked at would bear it out.
-        share = f"about 1 in {round(1 / rate):,}" if rate >= 1e-4 else "fewer than 1 in 10,000"
-        rare = f"Of ordinary clients {share} reach this value ({among})."
-    return {**indicator, "rare": rare}
+    """How rare one sign is, in words; never rarer than the clients it was compared with can bear out."""
+    return {**indicator, "rare": _rarity(indicator)}
+
+
+def _rarity(indicator: dict[str, Any]) -> str:
+    rate, peers, reference = indicator["false_alarm_rate"], indicator["peers"], indicator["reference_clients"] or 0
+    if rate is None:
+        return "How rare this is among ordinary clients is not known."
+    if indicator["family"] == "coordination":
+        often = f"about once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
+        return f"By the method’s reckoning chance brings this about {often}."
+    compared = f"{peers:,} other accounts of this feed" if peers else ""
+    compared += " and " * bool(peers and reference) + (f"{reference:,} reference clients" if reference else "")
+    if rate * max(peers, reference) < 1:
+        return f"None of those it was compared with reaches this value ({compared})."
+    return f"About 1 in {round(1 / rate):,} of those it was compared with reaches this value ({compared})."
 
 
 def _alert(request: SignedInRequest, reference: str) -> Alert:
@@ -244,7 +250,7 @@ def feed(request: SignedInRequest, pk: int) -> HttpResponse:
         "lateness": lateness(found, instant),
         "batches": batches.order_by("-pk")[:SHOWN],
         "sums": batches.aggregate(rows=Sum("rows", default=0), rejected=Sum("rejected", default=0)),
-        "trend": trend(batches, instant),
+        **figure(batches, instant),
         "alerts": [{"alert": a, "state": state_of(a)} for a in alerts[:SHOWN]],
         "verbs": allowed(request.user, FEED_RULES, found),
         "back": reverse("monitoring" if request.user.is_ministry else "own_feeds"),
