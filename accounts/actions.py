@@ -15,7 +15,7 @@ from oauth2_provider.models import AccessToken, Application
 
 from accounts.models import Client, Contact, Invitation, KeptAnswer, Organisation, User
 from accounts.permissions import check
-from accounts.rules import CLIENT_RULES, ROLES_OF_KIND, RULES, SCOPES_OF_KIND, SERVICE_ROLE_OF_KIND
+from accounts.rules import CLIENT_RULES, ROLES_OF_KIND, RULES, SCOPES_OF_KIND, service_role
 from ledger.actions import action, record
 from ledger.time import now
 from web.problems import Conflict, Invalid
@@ -312,7 +312,7 @@ def make_client(organisation_id: int, *, by: User, name: str, scopes: Collection
         # `invalid` is reserved (RFC 2606): no letter can ever go there.
         email=f"{application.client_id.lower()}@client.invalid",
         name=name,
-        role=SERVICE_ROLE_OF_KIND[organisation.kind],
+        role=service_role(organisation.kind, scopes),
         organisation=organisation,
         is_service=True,
         created_at=instant,

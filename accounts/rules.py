@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from accounts.permissions import Rule
@@ -33,11 +34,14 @@ SCOPES = {
     "allegations:read": "Read allegations, without what is claimed confidential",
     "allegations:write": "File allegations, and work on drafts",
     "allegations:review": "Acknowledge, admit, reject allegations and ask for more",
+    "authorisations:read": "Read authorisations",
+    "authorisations:write": "Register, amend, confirm, refuse and revoke authorisations",
     "evidence:read": "Read what is known of evidence",
     "evidence:write": "Hand in evidence",
     "cases:read": "Read cases, notices, answers and decisions",
     "cases:write": "Answer notices and ask for more time",
-    "cases:manage": "Work on cases: requests for more time, proposals, notes",
+    "cases:manage": "Work on cases: open them, notices and requests for more time, notes, the brief, proposals",
+    "cases:decide": "Do what a supervisor does: publish decisions, waive notices, refer cases and withdraw referrals",
     "usage:read": "Read what became of its own usage feeds",
     "usage:write": "Send rows of usage logs",
     "alerts:read": "Read alerts about usage",
@@ -53,6 +57,8 @@ SCOPES_OF_KIND = {
         "disclosures:write",
         "allegations:read",
         "allegations:write",
+        "authorisations:read",
+        "authorisations:write",
         "evidence:read",
         "evidence:write",
         "cases:read",
@@ -67,9 +73,11 @@ SCOPES_OF_KIND = {
         "disclosures:review",
         "allegations:read",
         "allegations:review",
+        "authorisations:read",
         "evidence:read",
         "cases:read",
         "cases:manage",
+        "cases:decide",
         "referrals:read",
         "usage:read",
         "alerts:read",
@@ -85,15 +93,21 @@ SCOPES_OF_KIND = {
         "referrals:write",
         "events:read",
     ),
-    "partner": ("organisations:read", "events:read"),
+    "partner": ("organisations:read", "authorisations:read", "authorisations:write", "events:read"),
 }
-# As whom it acts: neither rules nor visibility know of machines.
+# As whom it acts: rules and visibility ask for roles, as with people. See `service_role`.
 SERVICE_ROLE_OF_KIND = {
     "company": "company_officer",
     "ministry": "caseworker",
     "authority": "authority_officer",
     "partner": "partner",
 }
+
+
+def service_role(kind: str, scopes: Collection[str]) -> str:
+    """The role of a client's service user: the lowest that can do what it was made for."""
+    return "supervisor" if "cases:decide" in scopes else SERVICE_ROLE_OF_KIND[kind]
+
 
 # Whom an invitation can make what: the kind of the organisation decides.
 ROLES_OF_KIND = {

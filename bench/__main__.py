@@ -1,5 +1,5 @@
 """`make bench`: the sweeps and the queue page with ten thousand and with a million open cases; the API (`--api`);
-usage rows (`--feeds`).
+usage rows that providers send (`--feeds`), usage logs that are read (`--usage`).
 `ARGS=--small` is a try of the bench itself.
 """
 
@@ -17,10 +17,16 @@ from bench.measure import p95, say, timed
 
 SIZES = (10_000, 1_000_000)
 API_SIZES = (1_000, 1_000_000)
+USAGE_SIZES = (5_000_000, 50_000_000)
 DUE = 10_000
 
 
 def main() -> None:
+    if "--usage" in sys.argv:
+        from bench import usage
+
+        usage.run(USAGE_SIZES if "--small" not in sys.argv else (100_000, 1_000_000))
+        return
     from config import embedded
 
     sizes = (1_000, 20_000) if "--small" in sys.argv else SIZES

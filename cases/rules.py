@@ -27,6 +27,11 @@ def opened_it(by: Any, case: Any) -> str | None:
     return None
 
 
+def a_program(by: Any, case: Any) -> str | None:
+    """The same: nobody knows whose word a program passes on, so it would be the way round for whoever opened it."""
+    return "A case is decided by a person, in the browser." if by.is_service else None
+
+
 def not_the_addressee(by: Any, notice: Any) -> str | None:
     if notice is not None and notice.party.organisation_id != by.organisation_id:
         return "This notice is addressed to another organisation."
@@ -47,7 +52,9 @@ CASE_RULES = {
     "write_brief": Rule("Write the brief", MINISTRY, from_states=OPEN),
     "issue_notices": Rule("Issue notices for this round", MINISTRY, from_states=OPEN),
     "propose": Rule("Propose a decision", MINISTRY, from_states=OPEN),
-    "resolve": Rule("Decide and resolve", SUPERVISOR, from_states=OPEN, to_state="resolved", unless=(opened_it,)),
+    "resolve": Rule(
+        "Decide and resolve", SUPERVISOR, from_states=OPEN, to_state="resolved", unless=(opened_it, a_program)
+    ),
     "publish": Rule("Publish the decision", SUPERVISOR, from_states=_states("resolved")),
     "refer": Rule("Refer to the authority now", SUPERVISOR, system=True, from_states=OPEN, to_state="referred"),
     "disclose": Rule("Disclose to a party", MINISTRY, from_states=_states("open", "referred", "closed")),

@@ -1,9 +1,20 @@
-"""Addresses of the case pages."""
+"""Addresses of the case pages, and of cases in the API."""
+
+from typing import Any
 
 from django.urls import path
 
-from cases.api import cases, notices, referrals
+from cases.api import cases, exhibits, notices, referrals, work
 from cases.views import calendar, case, notice, queue, referral
+
+
+def _verbs(root: str, name: str, views: dict[str, Any]) -> list[Any]:
+    """The address of each thing that the API does to one of a kind."""
+    return [
+        path(f"api/v1/{root}/{verb}/", view.as_view(), name=f"{name}_{verb.replace('-', '_')}")
+        for verb, view in views.items()
+    ]
+
 
 urlpatterns = [
     path("cases/", queue.cases, name="cases"),
@@ -40,26 +51,22 @@ urlpatterns = [
     path("referrals/<str:reference>/return/", referral.referral_return, name="referral_return"),
     path("referrals/<str:reference>/decline/", referral.referral_decline, name="referral_decline"),
     path("referrals/<str:reference>/withdraw/", referral.referral_withdraw, name="referral_withdraw"),
-    path("api/v1/cases/", cases.Cases.as_view(), name="api_cases"),
+    path("api/v1/cases/", work.Cases.as_view(), name="api_cases"),
     path("api/v1/cases/<str:reference>/", cases.OneCase.as_view(), name="api_case"),
+    *_verbs("cases/<str:reference>", "api_case", work.VERBS),
+    path("api/v1/exhibits/<int:pk>/", exhibits.OneExhibit.as_view(), name="api_exhibit"),
+    *_verbs("exhibits/<int:pk>", "api_exhibit", exhibits.VERBS),
     path("api/v1/decisions/", cases.Decisions.as_view(), name="api_decisions"),
     path("api/v1/notices/", notices.Notices.as_view(), name="api_notices"),
     path("api/v1/notices/<str:reference>/", notices.OneNotice.as_view(), name="api_notice"),
-    path("api/v1/notices/<str:reference>/answer/", notices.Answer.as_view(), name="api_notice_answer"),
-    path(
-        "api/v1/notices/<str:reference>/request-extension/", notices.RequestExtension.as_view(), name="api_notice_more"
-    ),
-    path("api/v1/notices/<str:reference>/extend/", notices.Extend.as_view(), name="api_notice_extend"),
+    *_verbs("notices/<str:reference>", "api_notice", notices.VERBS),
     path("api/v1/extensions/", notices.Extensions.as_view(), name="api_extensions"),
     path("api/v1/extensions/<int:pk>/", notices.OneExtension.as_view(), name="api_extension"),
     path("api/v1/extensions/<int:pk>/grant/", notices.Grant.as_view(), name="api_extension_grant"),
     path("api/v1/extensions/<int:pk>/refuse/", notices.Refuse.as_view(), name="api_extension_refuse"),
     path("api/v1/referrals/", referrals.Referrals.as_view(), name="api_referrals"),
     path("api/v1/referrals/<str:reference>/", referrals.OneReferral.as_view(), name="api_referral"),
-    *(
-        path(f"api/v1/referrals/<str:reference>/{verb}/", view.as_view(), name=f"api_referral_{verb}")
-        for verb, view in referrals.VERBS.items()
-    ),
+    *_verbs("referrals/<str:reference>", "api_referral", referrals.VERBS),
     path("calendar/", calendar.calendar, name="calendar"),
     path("calendar/days/new/", calendar.calendar_day, name="calendar_day"),
     path("calendar/outages/new/", calendar.calendar_outage, name="calendar_outage"),

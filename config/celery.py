@@ -63,6 +63,11 @@ app.conf.update(
             "schedule": timedelta(minutes=1),
             "options": {"expires": 55},
         },
+        "analyse": {
+            "task": "monitoring.tasks.analyse",
+            "schedule": timedelta(seconds=10),
+            "options": {"expires": 9},
+        },
         "forget": {
             "task": "accounts.tasks.forget",
             "schedule": timedelta(hours=6),

@@ -15,6 +15,7 @@ from notifications.models import Message
 _COMPANY = (
     ("/disclosures/", "Disclosures"),
     ("/allegations/", "Allegations"),
+    ("/authorisations/", "Authorisations"),
     ("/evidence/", "Evidence"),
     ("/cases/", "Cases"),
     ("/usage/", "Usage feeds"),
@@ -22,6 +23,7 @@ _COMPANY = (
 )
 _MINISTRY = (
     ("/review/", "Filings"),
+    ("/authorisations/", "Authorisations"),
     ("/cases/", "Cases"),
     ("/referrals/", "Referrals"),
     ("/monitoring/", "Monitoring"),
@@ -36,7 +38,7 @@ _PLACES = {
     "authority_officer": (("/referrals/", "Referrals"),),
     "auditor": (("/events/", "Events"), ("/calendar/", "Calendar")),
     "operator": (("/calendar/", "Calendar"),),
-    "partner": (("/decisions/", "Published decisions"),),
+    "partner": (("/authorisations/", "Authorisations"), ("/decisions/", "Published decisions")),
 }
 _PUBLIC = (
     ("/register/", "Ask for an account"),

@@ -413,7 +413,9 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "AlertState": "monitoring.models.Alert.State",
+        "AuthorisationState": "disclosures.models.Authorisation.State",
         "CaseState": "cases.models.Case.State",
+        "CaseOutcome": "cases.models.case.Outcome",
         "EvidenceKind": "evidence.models.EvidenceItem.Kind",
         "ExtensionState": "cases.models.ExtensionRequest.State",
         "FilingState": "disclosures.models.Filing.State",

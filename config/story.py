@@ -24,9 +24,10 @@ from cases.clock import LONDON, not_working
 from cases.models import Adjustment, Case, ExtensionRequest, Notice
 from config.usage_story import send, usage_rows
 from disclosures import actions as filings
+from disclosures.actions import authorisations
 from disclosures.catalogue import SCHEMAS
-from disclosures.examples import EXAMPLES
-from disclosures.models import Filing
+from disclosures.examples import AUTHORISATION, EXAMPLES
+from disclosures.models import Authorisation, Filing
 from evidence import actions as evidence
 from evidence.models import EvidenceItem
 from ledger.time import local_date, now, standing_at
@@ -112,6 +113,7 @@ def tell(start: datetime) -> None:
     story.start = start
     people = _people(story)
     _resolved(story, people)
+    _permitted(story, people)
     referred = _referred(story, people)
     watched_filing = _alleged(story, people)
     watched_case = _acknowledged_and_opened(story, people, referred, watched_filing)
@@ -293,6 +295,13 @@ def allegation_content(number: int, item: EvidenceItem, *, respondent: str, name
     }
 
 
+def authorisation_content(**over: Any) -> dict[str, Any]:
+    """Every answer of a believable authorisation whose window begins in three days."""
+    first = local_date(now()) + timedelta(days=3)
+    window = {"starts_on": first.isoformat(), "ends_on": (first + timedelta(days=89)).isoformat()}
+    return {**AUTHORISATION, **window, **over}
+
+
 def draft(kind: str, by: User, content: dict[str, Any]) -> Filing:
     """Start a filing and save every section of it."""
     filing = filings.start(kind, by=by)
@@ -432,6 +441,16 @@ def _resolved(story: Story, people: Cast) -> None:
         )
 
 
+def _permitted(story: Story, people: Cast) -> Authorisation:
+    """One side lets the other test its models, registered and confirmed before the work begins."""
+    with story.day(46, 11):
+        found = authorisations.propose(by=people["Edward Fenn"], grantee=HARRIER, content=authorisation_content())
+    with story.day(45, 9, 20):
+        return authorisations.confirm(
+            found.pk, by=people["Isobel Grant"], name="Isobel Grant", capacity="Head of evaluation"
+        )
+
+
 def _referred(story: Story, people: Cast) -> Case:
     """A case in which one side is silent: it goes to the authority by itself."""
     with story.day(40):
@@ -548,6 +567,22 @@ def _waiting(story: Story, people: Cast) -> None:
     with story.day(2, 15):
         item = give_evidence(people["Olivia Marsh"], "Logs of the reseller accounts", public=False)
         file_it("allegation", people["Olivia Marsh"], allegation_content(5, item, respondent="Unknown"))
+    with story.day(1, 10):
+        # The other way round, and not answered yet. Its first day has begun: it is marked as registered afterwards.
+        benchmark = authorisation_content(
+            signatory_name="Henry Colt",
+            signatory_capacity="General counsel",
+            signatory_authority="Articles of association, article 12.",
+            lead_name="Olivia Marsh",
+            purpose="benchmark",
+            models=["kestrel-1.4"],
+            techniques_permitted=["bulk_querying"],
+            accounts=["hk4:0b7d"],
+            networks=[],
+            user_agents=["northwind-bench/3"],
+            starts_on=(local_date(now()) - timedelta(days=4)).isoformat(),
+        )
+        authorisations.propose(by=people["Henry Colt"], grantee=NORTHWIND, content=benchmark)
     with story.day(1, 11):
         filings.start("disclosure", by=people["Olivia Marsh"])
         filings.start("disclosure", by=people["Dylan Pell"])
@@ -560,4 +595,4 @@ def _watched_feed(story: Story, people: Cast) -> None:
             since = now() - timedelta(hours=hours)
             body = usage_rows(since, 2) + (b"not a row\n" if hours == 2 else b"")
             send(people["Edward Fenn"], body, f"main-{since:%Y%m%dT%H}")
-        watching.run_all()
+        watching.watch_all()

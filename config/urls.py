@@ -25,9 +25,9 @@ urlpatterns = [
     path("", include("ledger.urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),
-    path("", include("monitoring.urls")),
     path("", include("evidence.urls")),
     path("", include("disclosures.urls")),
+    path("", include("monitoring.urls")),
     path("", include("cases.urls")),
 ]
 

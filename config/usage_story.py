@@ -15,7 +15,7 @@ from django.conf import settings
 
 from accounts.models import User
 from ledger.time import now
-from monitoring.actions import Received, Sent, receive_batch
+from monitoring.actions.feeds import Received, Sent, receive_batch
 
 ORDINARY = 120
 TOGETHER = 8

@@ -1,4 +1,5 @@
-"""One believable filing of each kind, by invented firms: the API's examples, and what the demonstration is told with.
+"""One believable filing of each kind, and an authorisation, by invented firms: the API's examples, and what the
+demonstration is told with.
 
 The allegation names no evidence, without which it can be kept but not declared: whose reference could it name?
 """
@@ -90,3 +91,31 @@ _ALLEGATION: dict[str, Any] = {
     "non_confidential_summary": "A group of accounts queried the heron-2 models in bulk in May and June 2026.",
 }
 EXAMPLES = {"disclosure": _DISCLOSURE, "allegation": _ALLEGATION}
+AUTHORISATION: dict[str, Any] = {
+    "signatory_name": "Edward Fenn",
+    "signatory_capacity": "Chief security officer",
+    "signatory_authority": "Board resolution of 3 March 2026. The models run on our own machines.",
+    "lead_name": "Isobel Grant",
+    "purpose": "red_team",
+    "models": ["heron-2", "heron-2-mini"],
+    "endpoints": ["/v1/chat"],
+    "environment": "production",
+    "techniques_permitted": ["jailbreak_prompts", "prompt_mutation"],
+    "techniques_excluded": ["output_scraping", "training_on_outputs"],
+    "accounts": ["hk1:5e0c", "hk1:91aa"],
+    "networks": ["hk1:77b2"],
+    "user_agents": ["harrier-redteam/1.2"],
+    "starts_on": "2027-02-01",
+    "ends_on": "2027-04-30",
+    "hours_from": "20:00",
+    "hours_until": "06:00",
+    "max_requests": 200_000,
+    "max_requests_a_day": 20_000,
+    "max_tokens": 150_000_000,
+    "max_concurrency": 8,
+    "outputs": "kept",
+    "kept_days": 30,
+    "data_rules": "Prompts and outputs stay on one encrypted machine. No personal data in prompts.",
+    "stop_conditions": "At once if customers notice slower answers, and whenever our duty officer says so.",
+    "contact": "Duty officer, 020 7946 0018",
+}

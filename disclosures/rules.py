@@ -1,10 +1,11 @@
-"""Who may do what with filings, and the states of disclosures and of allegations."""
+"""Who may do what with filings and authorisations, and the states of both kinds of filing and of authorisations."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from accounts.permissions import Rule
+from ledger.time import now
 
 COMPANY = frozenset({"company_officer", "company_admin"})
 MINISTRY = frozenset({"caseworker", "supervisor"})
@@ -107,3 +108,86 @@ ALLEGATION_RULES = {
 }
 
 RULES = {"disclosure": DISCLOSURE_RULES, "allegation": ALLEGATION_RULES}
+
+
+# --- Authorisations ------------------------------------------------------------------------------------------------------
+# Institutes that test models are partners here: they may be permitted to, and answer for themselves.
+GRANTEES = COMPANY | {"partner"}
+READERS = GRANTEES | MINISTRY
+
+
+def not_the_grantor(by: Any, authorisation: Any) -> str | None:
+    if authorisation is not None and authorisation.grantor_id != by.organisation_id:
+        return "Only the organisation that gives the permission can do this."
+    return None
+
+
+def not_the_grantee(by: Any, authorisation: Any) -> str | None:
+    if authorisation is not None and authorisation.grantee_id != by.organisation_id:
+        return "Only the organisation that is given the permission can do this."
+    return None
+
+
+def no_side_of_it(by: Any, authorisation: Any) -> str | None:
+    if authorisation is not None and by.organisation_id not in authorisation.parties:
+        return "Only the two organisations concerned can do this."
+    return None
+
+
+def ended_already(by: Any, authorisation: Any) -> str | None:
+    if authorisation is not None and authorisation.revoked_at is not None and authorisation.revoked_at <= now():
+        return "The revocation holds already."
+    return None
+
+
+AUTHORISATION_RULES = {
+    "propose": Rule("Register an authorisation", COMPANY, to_state="proposed", unless=(not_yet_verified,)),
+    "confirm": Rule(
+        "Confirm",
+        GRANTEES,
+        from_states=_states("proposed", "amending"),
+        to_state="confirmed",
+        unless=(not_the_grantee, not_yet_verified),
+    ),
+    "refuse": Rule("Refuse", GRANTEES, from_states=_states("proposed"), to_state="refused", unless=(not_the_grantee,)),
+    "withdraw": Rule(
+        "Withdraw", COMPANY, from_states=_states("proposed"), to_state="withdrawn", unless=(not_the_grantor,)
+    ),
+    "amend": Rule(
+        "Amend",
+        COMPANY,
+        from_states=_states("confirmed"),
+        to_state="amending",
+        unless=(not_the_grantor, not_yet_verified),
+    ),
+    # What goes on after an amendment that did not come about is the version before it.
+    "refuse_amendment": Rule(
+        "Refuse the amendment",
+        GRANTEES,
+        from_states=_states("amending"),
+        to_state="confirmed",
+        unless=(not_the_grantee,),
+    ),
+    "withdraw_amendment": Rule(
+        "Withdraw the amendment",
+        COMPANY,
+        from_states=_states("amending"),
+        to_state="confirmed",
+        unless=(not_the_grantor,),
+    ),
+    "revoke": Rule(
+        "Revoke",
+        GRANTEES,
+        from_states=_states("confirmed", "amending"),
+        to_state="revoked",
+        unless=(no_side_of_it,),
+    ),
+    # A revocation from a later day must not stand in the way of one that holds at once.
+    "revoke_sooner": Rule(
+        "Revoke sooner",
+        GRANTEES,
+        from_states=_states("revoked"),
+        to_state="revoked",
+        unless=(no_side_of_it, ended_already),
+    ),
+}

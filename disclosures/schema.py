@@ -18,6 +18,8 @@ from typing import Any
 EXACT, ESTIMATED, NOT_KNOWN = "exact", "estimated", "not_known"
 # The largest number that an answer may be.
 MOST = 10**18
+# The longest list that an answer may be.
+MOST_LINES = 10_000
 
 Content = Mapping[str, Any]
 Condition = Callable[[Content], bool]
@@ -33,6 +35,8 @@ class When:
 
     def __call__(self, content: Content) -> bool:
         answer = content.get(self.field)
+        if isinstance(answer, str | bool):
+            return answer in self.values
         if isinstance(answer, Mapping):
             answer = answer.get("value")
         given = answer if isinstance(answer, list) else [answer]
@@ -52,7 +56,8 @@ class Field:
 
     name: str
     label: str
-    kind: str = "text"  # text, long, email, url, choice, many, yesno, day, whole, evidence
+    # text, long, email, url, choice, many, yesno, day, time, whole, evidence; lists: lines, and codes without spaces
+    kind: str = "text"
     hint: str = ""
     required: bool | When = True
     choices: tuple[tuple[str, str], ...] = ()
@@ -66,9 +71,6 @@ class Field:
         """What may be chosen."""
         return frozenset(value for value, _ in self.choices)
 
-    def is_required(self, content: Content) -> bool:
-        return self.required(content) if isinstance(self.required, When) else self.required
-
     def is_asked(self, content: Content) -> bool:
         """A conditional question whose condition does not hold is not asked, and an answer to it is not kept."""
         return not isinstance(self.required, When) or self.required(content)
@@ -80,6 +82,11 @@ class Section:
     title: str
     fields: tuple[Field, ...]
     intro: str = ""
+
+    @cached_property
+    def has_end(self) -> bool:
+        """Whether it asks when the activity ended, which is not before it began."""
+        return any(f.name == "ended_at" for f in self.fields)
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,11 @@ class Schema:
     def fields(self) -> dict[str, Field]:
         """All fields by name, in the order in which they are asked."""
         return {f.name: f for s in self.sections for f in s.fields}
+
+    @cached_property
+    def conditions(self) -> dict[str, When]:
+        """Upon what each conditional question is asked, by its name."""
+        return {f.name: f.required for f in self.fields.values() if isinstance(f.required, When)}
 
     def section(self, key: str) -> Section:
         """The section `key`; raises KeyError."""
@@ -112,6 +124,15 @@ def is_blank(value: Any) -> bool:
     return value is None or value == "" or value == []
 
 
+def wrong_line(line: str, *, longest: int, spaces: bool) -> str:
+    """Why a line cannot stand in a list of names or of identifiers; empty when it can."""
+    if len(line) > longest:
+        return f"this must have {longest} characters or fewer"
+    if not spaces and any(c.isspace() for c in line):
+        return "this must not have a space in it. Put each on a line of its own"
+    return "" if line.isprintable() else "this holds a character that cannot be printed"
+
+
 def problems(section: Section, content: Content, *, today: date) -> dict[str, str]:
     """What is wrong with a section, by control: empty when it can be declared.
 
@@ -120,21 +141,29 @@ def problems(section: Section, content: Content, *, today: date) -> dict[str, st
     """
     found: dict[str, str] = {}
     for field in section.fields:
-        part, message = _problem(field, content, today) if field.is_asked(content) else ("", "")
-        if message:
-            found[f"{field.name}_{part}" if part else field.name] = message
-    started, ended = _day(content.get("started_at")), _day(content.get("ended_at"))
-    if started and ended and ended < started and any(f.name == "ended_at" for f in section.fields):
-        found.setdefault("ended_at", "The end must be on or after the start")
+        required = field.required
+        if isinstance(required, When):
+            # A conditional question is asked when it is required, and not otherwise.
+            required = required(content)
+            if not required:
+                continue
+        answer = content.get(field.name)
+        if is_blank(answer):
+            if required:
+                found[field.name] = _ask(field)
+        elif field.fact or field.past:
+            part, message = _problem(field, answer, today, required=required)
+            if message:
+                found[f"{field.name}_{part}" if part else field.name] = message
+    if section.has_end:
+        started, ended = _day(content.get("started_at")), _day(content.get("ended_at"))
+        if started and ended and ended < started:
+            found.setdefault("ended_at", "The end must be on or after the start")
     return found
 
 
-def _problem(field: Field, content: Content, today: date) -> tuple[str, str]:
-    """The part of the field that is wrong ("" is the answer itself), and the message ("" when nothing is)."""
-    answer = content.get(field.name)
-    required = field.is_required(content)
-    if is_blank(answer):
-        return "", _ask(field) if required else ""
+def _problem(field: Field, answer: Any, today: date, *, required: bool) -> tuple[str, str]:
+    """The part of an answer that is wrong ("" is the answer itself), and the message ("" when nothing is)."""
     found = _fact_problem(field, answer, today, required=required) if field.fact else ("", "")
     day = _day(answer) if field.past else None
     if not found[1] and day and day > today:
@@ -144,8 +173,10 @@ def _problem(field: Field, content: Content, today: date) -> tuple[str, str]:
 
 def _fact_problem(field: Field, answer: Any, today: date, *, required: bool) -> tuple[str, str]:
     fact: Content = answer if isinstance(answer, Mapping) else {"value": answer}
-    label = field.label.lower()
     precision = fact.get("precision")
+    if precision == EXACT and not is_blank(fact.get("value")):
+        return "", ""
+    label = field.label.lower()
     if precision == NOT_KNOWN:
         by = _day(fact.get("known_by"))
         if is_blank(fact.get("why")):
@@ -184,8 +215,7 @@ def asked(schema: Schema, content: Content) -> dict[str, Any]:
     An answer that goes may have been the reason for another question, so this repeats until nothing more goes.
     """
     kept = {name: content[name] for name in schema.fields if name in content}
-    conditional = [f for f in schema.fields.values() if isinstance(f.required, When)]
-    while gone := [f.name for f in conditional if f.name in kept and not f.is_asked(kept)]:
+    while gone := [name for name, asks in schema.conditions.items() if name in kept and not asks(kept)]:
         for name in gone:
             del kept[name]
     return kept
@@ -232,6 +262,8 @@ def in_words(field: Field, answer: Any, *, evidence: Mapping[str, str] | None = 
             return _said(answer)
         case "whole":
             return f"{answer:,}" if isinstance(answer, int) else str(answer)
+        case "lines" | "codes":
+            return "\n".join(str(line) for line in _listed(answer))
         case "evidence":
             titles = evidence or {}
             return "; ".join(f"{ref} {titles.get(str(ref), '')}".strip() for ref in _listed(answer))

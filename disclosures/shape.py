@@ -15,7 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, URLValidator
 
-from disclosures.schema import ESTIMATED, EXACT, MOST, NOT_KNOWN, Field, Schema, When, is_blank
+from disclosures.schema import ESTIMATED, EXACT, MOST, MOST_LINES, NOT_KNOWN, Field, Schema, When, is_blank, wrong_line
 
 REASON_LENGTH = 1000
 AT_MOST_WRONG = 50
@@ -24,6 +24,7 @@ _REFERENCE = re.compile(r"E-[0-9]{4}-[0-9]{6,12}", re.ASCII)
 _USED = {EXACT: ("value",), ESTIMATED: ("value", "how"), NOT_KNOWN: ("why", "known_by")}
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _email, _url = EmailValidator(), URLValidator()
 
 
@@ -52,13 +53,15 @@ def read(schema: Schema, sent: Any) -> tuple[dict[str, Any], dict[str, str]]:
             continue
         if is_blank(answer):
             continue
+        field = fields[name]
         try:
-            content[name] = (
-                _fact(fields[name], answer) if fields[name].fact else _KINDS[fields[name].kind](fields[name], answer)
-            )
+            kept = _fact(field, answer) if field.fact else _KINDS[field.kind](field, answer)
         except _Wrong as error:
             wrong[f"{name}/{error.at}" if error.at else name] = error.message
-    return {name: answer for name, answer in content.items() if not is_blank(answer)}, wrong
+            continue
+        if not is_blank(kept):
+            content[name] = kept
+    return content, wrong
 
 
 def path_of(schema: Schema, control: str) -> str:
@@ -76,7 +79,7 @@ def path_of(schema: Schema, control: str) -> str:
 def _text(field: Field, answer: Any, *, most: int = 0) -> str:
     if not isinstance(answer, str):
         raise _Wrong("This must be a text.")
-    text = answer.replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = (answer.replace("\r\n", "\n").replace("\r", "\n") if "\r" in answer else answer).strip()
     if _UNKEEPABLE.search(text):
         raise _Wrong("This holds a character that cannot be kept.")
     limit = most or field.max_length
@@ -132,6 +135,28 @@ def _day(field: Field, answer: Any) -> str:
     raise _Wrong("This must be a day such as 2026-11-24.")
 
 
+def _time(field: Field, answer: Any) -> str:
+    if not isinstance(answer, str) or not _TIME.fullmatch(answer):
+        raise _Wrong("This must be a time such as 16:30.")
+    return answer
+
+
+def _lines(field: Field, answer: Any) -> list[str]:
+    if not isinstance(answer, list):
+        raise _Wrong("This must be a list.")
+    if len(answer) > MOST_LINES:
+        raise _Wrong(f"This must have {MOST_LINES} members or fewer.")
+    found = []
+    for place, line in enumerate(answer):
+        said = line.strip() if isinstance(line, str) else ""
+        # A surrogate is not printable, nor is any character that ends a line.
+        wrong = wrong_line(said, longest=field.max_length, spaces=field.kind == "lines") if said else "this is no text"
+        if wrong:
+            raise _Wrong(f"{wrong[0].upper()}{wrong[1:]}.", str(place))
+        found.append(said)
+    return list(dict.fromkeys(found))
+
+
 def _whole(field: Field, answer: Any) -> int:
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer <= MOST:
         raise _Wrong(f"This must be a whole number from 0 to {MOST}.")
@@ -148,12 +173,15 @@ _KINDS: dict[str, Callable[[Field, Any], Any]] = {
     "evidence": _references,
     "yesno": _yesno,
     "day": _day,
+    "time": _time,
     "whole": _whole,
+    "lines": _lines,
+    "codes": _lines,
 }
 
 
 def _fact(field: Field, answer: Any) -> dict[str, Any]:
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, dict):
         raise _Wrong('This must be an object: {"precision": "exact", "value": ...}.')
     for name in answer:
         if name not in {"precision", "value", "how", "why", "known_by"}:
@@ -218,5 +246,8 @@ def _described_value(field: Field) -> dict[str, Any]:
         "evidence": {"type": "array", "items": {"type": "string", "maxLength": 24}},
         "yesno": {"type": "boolean"},
         "day": {"type": "string", "format": "date"},
+        "time": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
+        "lines": {"type": "array", "maxItems": MOST_LINES, "items": text},
+        "codes": {"type": "array", "maxItems": MOST_LINES, "items": {**text, "pattern": "^\\S+$"}},
         "whole": {"type": "integer", "minimum": 0, "maximum": MOST},
     }[field.kind]

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path, register_converter
 
 from disclosures import api
-from disclosures.views import filing, lists, receipts, review, sections, standing
+from disclosures.views import authorisations, filing, lists, receipts, review, sections, standing
 
 
 class FilingReference:
@@ -18,6 +18,12 @@ class FilingReference:
 
     def to_url(self, value: str) -> str:
         return value
+
+
+class AuthorisationReference(FilingReference):
+    """P-2026-000123."""
+
+    regex = "P-[0-9]{4}-[0-9]{6,12}"
 
 
 class VersionNumber:
@@ -33,6 +39,7 @@ class VersionNumber:
 
 
 register_converter(FilingReference, "filing")
+register_converter(AuthorisationReference, "authorisation")
 register_converter(VersionNumber, "version")
 
 
@@ -52,6 +59,16 @@ def _api(kind: str, views: dict[str, Any]) -> list[Any]:
             )
             for verb in verbs
         ),
+    ]
+
+
+def _api_of_authorisations() -> list[Any]:
+    one = "api/v1/authorisations/<authorisation:reference>/"
+    verbs = {name: view for name, view in api.AUTHORISATION.items() if name not in {"list", "one"}}
+    return [
+        path("api/v1/authorisations/", api.AUTHORISATION["list"].as_view(), name="api_authorisations"),
+        path(one, api.AUTHORISATION["one"].as_view(), name="api_authorisation"),
+        *(path(f"{one}{verb}/", view.as_view(), name=f"api_authorisation_{verb}") for verb, view in verbs.items()),
     ]
 
 
@@ -79,7 +96,24 @@ urlpatterns = [
     path("standing-declarations/", standing.standing, name="standing"),
     path("standing-declarations/new/", standing.standing_new, name="standing_new"),
     path("standing-declarations/<int:pk>/revoke/", standing.standing_revoke, name="standing_revoke"),
+    path("authorisations/", authorisations.authorisations, name="authorisations"),
+    path("authorisations/new/", authorisations.authorisation_new, name="authorisation_new"),
+    path("authorisations/<authorisation:reference>/", authorisations.authorisation, name="authorisation"),
+    *(
+        path(
+            f"authorisations/<authorisation:reference>/{verb}/",
+            getattr(authorisations, f"authorisation_{verb}"),
+            name=f"authorisation_{verb}",
+        )
+        for verb in ("amend", "confirm", "refuse", "withdraw", "revoke")
+    ),
+    path(
+        "authorisations/<authorisation:reference>/versions/<version:number>/",
+        authorisations.authorisation_version,
+        name="authorisation_version",
+    ),
     path("receipts/", receipts.verify_receipt, name="verify_receipt"),
+    *_api_of_authorisations(),
     *_api("disclosure", api.DISCLOSURE),
     *_api("allegation", api.ALLEGATION),
 ]

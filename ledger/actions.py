@@ -15,6 +15,7 @@ import structlog
 from django.db import connection, models, transaction
 
 from ledger.models import Event, Wall
+from ledger.rows import insert_many
 from ledger.time import now
 
 P = ParamSpec("P")
@@ -110,7 +111,7 @@ def record_many(entries: Sequence[Entry]) -> list[Event]:
         raise RuntimeError("An event belongs to the transaction of the change that it records.")
     instant = now()
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))[:64]
-    return Event.objects.bulk_create(_event(entry, instant, request_id) for entry in entries)
+    return insert_many(_event(entry, instant, request_id) for entry in entries)
 
 
 def wall(roots: Iterable[models.Model], users: Iterable[Any]) -> None:
@@ -155,7 +156,7 @@ def _event(entry: Entry, instant: datetime, request_id: str) -> Event:
     return Event(
         at=entry.at or instant,
         detected_at=instant,
-        actor=entry.by,
+        actor_id=entry.by.pk if entry.by else None,
         actor_role=entry.by.role if entry.by else "",
         verb=entry.verb,
         object_type=obj._meta.label_lower,

@@ -8,6 +8,7 @@ they come from, who pays, whose key, their rhythm). What many unrelated accounts
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
@@ -23,10 +24,10 @@ FAMILY = {
     "key": "key",
     "rhythm": "rhythm",
 }
-PER_KIND = 12  # things of one kind for each account, the most used first
 OWN = 0.5  # a thing ties accounts if at least so much of its users are tied by something else as well
 SMALLEST = 3  # accounts in a set
-RARE = 0.01  # a user agent ties only while it is used by less than this share of the accounts
+# Client software is common: it ties only if hardly anybody else uses it.
+OWN_AGENT = 0.9
 SHUFFLES = 999
 ENOUGH = 10
 MERGED_AT_MOST = 20_000  # rows in a merged stream whose rhythm is tested
@@ -49,27 +50,27 @@ class Found:
         return tuple(sorted({FAMILY[kind] for kind in self.ties}))
 
 
-def sets(shared: pd.DataFrame, accounts: int) -> list[Found]:
+def sets(shared: pd.DataFrame) -> list[Found]:
     """I10. The connected components of accounts that share things of two families.
 
-    `shared` has account, kind, thing and n (rows), for things that at least two accounts use; `accounts` is how many the
-    log has. Left out, as innocent: a user agent of 1 % of the accounts or more; what mostly unrelated accounts use (a
-    university's network, a product's template): less than half of its users are tied by another family as well.
+    `shared` has account, kind, thing and n (rows), for things that at least two accounts use. Left out, as innocent: what
+    mostly unrelated accounts use (a university's network, a product's template), that is, less than half of its users are
+    tied by another family as well; of client software, less than nine in ten.
     """
     if shared.empty:
         return []
     shared = shared.assign(family=shared.kind.map(FAMILY), things=shared.kind + ":" + shared.thing.astype(str))
-    users = shared.groupby("things").account.nunique()
-    common = shared.kind.eq("agent") & (shared.things.map(users) >= max(3, RARE * accounts))
-    shared = shared[~common]
-    shared = shared.sort_values(["account", "kind", "n", "thing"], ascending=[True, True, False, True])
-    shared = shared[shared.groupby(["account", "kind"]).cumcount() < PER_KIND]
     while not shared.empty:
         pairs = _pairs(shared)
-        tied = pd.concat([pairs[["x", "account"]].rename(columns={"x": "things"}),
-                          pairs[["y", "account"]].rename(columns={"y": "things"})]).drop_duplicates()
+        tied = pd.concat(
+            [
+                pairs[["x", "account"]].rename(columns={"x": "things"}),
+                pairs[["y", "account"]].rename(columns={"y": "things"}),
+            ]
+        ).drop_duplicates()
         share = tied.groupby("things").account.nunique() / shared.groupby("things").account.nunique()
-        innocent = set(share.index[share.fillna(0) < OWN])
+        least = np.where(share.index.str.startswith("agent:"), OWN_AGENT, OWN)
+        innocent = set(share.index[share.fillna(0) < least])
         kept = shared[~shared.things.isin(innocent)]
         if len(kept) == len(shared):
             return _components(shared, pairs)
@@ -92,7 +93,7 @@ def _components(shared: pd.DataFrame, pairs: pd.DataFrame) -> list[Found]:
         hub = f"{x}|{y}"
         graph.add_edges_from((hub, member) for member in members)
     found = []
-    for component in _merged(shared, [c for c in nx.connected_components(graph)]):
+    for component in _merged(shared, list(nx.connected_components(graph))):
         accounts = sorted(component)
         if len(accounts) < SMALLEST:
             continue
@@ -121,7 +122,7 @@ def _merged(shared: pd.DataFrame, components: list[set[int | str]]) -> list[set[
             continue
         order = sorted(parts)
         # Neighbours in a ring: enough to join them all, and never more pairs than parts.
-        for one, other in zip(order, order[1:], strict=False):
+        for one, other in pairwise(order):
             counts[one, other] = counts.get((one, other), 0) + 1
     graph.add_edges_from(pair for pair, count in counts.items() if count >= 2)
     return [set().union(*(members[i] for i in group)) for group in nx.connected_components(graph)]
@@ -133,7 +134,9 @@ def rhythms(hours: pd.DataFrame, least: float = 0.9, span: int = 48) -> pd.DataF
     `hours` has account, hour and c. Of accounts with at least 10 rows an hour on average, over at least `span` hours:
     Pearson's r >= `least` of log counts less the mean of all accounts in that hour. Returns account, kind, thing, n.
     """
-    empty = pd.DataFrame({"account": [], "kind": [], "thing": [], "n": []}).astype({"account": "int64", "thing": "int64"})
+    empty = pd.DataFrame({"account": [], "kind": [], "thing": [], "n": []}).astype(
+        {"account": "int64", "thing": "int64"}
+    )
     length = int(hours.hour.max() - hours.hour.min() + 1) if len(hours) else 0
     total = hours.groupby("account").c.sum()
     chosen = total[total >= 10 * length].sort_values(ascending=False, kind="stable").index[:1500]

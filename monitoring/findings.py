@@ -22,6 +22,21 @@ DISCOVERIES = 0.05  # of the units reported as corroborated, the share expected 
 PEERS_FOR_A_SHARE = 100  # with fewer peers, 1 in 100 cannot be told
 RUNGS = ("noted", "pattern", "corroborated pattern")
 DECISIVE = {"content", "coordination"}
+# Below these a score is ordinary, however rare it is among peers: no sweep, little volume.
+ORDINARY = {
+    "volume": 2.0,
+    "riding": 0.5,
+    "sweep": 3.0,
+    "novel": 3.0,
+    "cut": 0.2,
+    "pivot": 0.4,
+    "shift": 0.1,
+    "probing": 3.0,
+    "clock": 0.8,
+    "alone": 0.9,
+    "unseen": 0.9,
+    "harvest": 1.0,
+}
 # Says something worth a look whatever the peers do; how rare it is is not known.
 MEASURES_OF = {family: sum(m.family == family for m in MEASURES) for family in ("content", "time", "volume")}
 WORTH_A_LOOK = {"probing": 3.0}
@@ -101,44 +116,64 @@ def signs_of(
         others = clean[measure.family][measure.name].to_numpy(dtype=float) if measure.name in peers else np.array([])
         others = others[~np.isnan(others)]
         everybody = peers[measure.name].dropna().to_numpy(dtype=float)
-        for unit, score in scores[measure.name].dropna().items():
-            sign = _sign(measure.name, float(score), others, everybody, reference, values.loc[unit])
-            if sign is not None:
-                found.setdefault(int(str(unit)), []).append(sign)
+        given = scores[measure.name].dropna()
+        for unit, score, rate in _rare(measure.name, given, others, reference):
+            line = values.loc[unit]
+            found.setdefault(unit, []).append(_sign(measure.name, score, rate, others, everybody, reference, line))
     return found
 
 
-def _sign(
-    name: str, score: float, others: Any, everybody: Any, reference: Reference, line: pd.Series
-) -> Sign | None:
-    measure = BY_NAME[name]
-    known = reference.false_alarms(name, score)
-    alarms = [known[0]] if known else []
-    p = reference.tail(name, score) or 0.0
+def _rare(name: str, scores: pd.Series, others: Any, reference: Reference) -> list[tuple[int, float, float | None]]:
+    """(unit, score, false alarms) where the score is rare enough to count, or worth a look whatever the peers do."""
+    known = scores.to_numpy(dtype=float)
+    rates = []
+    if name in reference.scores:
+        rates.append(_at_or_above(reference.scores[name], known))
     if len(others) >= PEERS_FOR_A_SHARE:
-        # A peer with the very same score stands beside the unit: ties count as false alarms.
-        share = float(np.mean(others >= score)) if known else among(others, score)[0]
-        alarms.append(share)
-        p = max(p, share if known is None else 0.0)
-    rate = max(alarms) if alarms else None
-    looked = score >= WORTH_A_LOOK.get(name, np.inf)
-    counts = rate is not None and rate <= FALSE_ALARMS and not _ordinary(name, score)
-    if not counts and not looked:
-        return None
-    says = measure.says.format(score=score, **value_of(measure, line))
-    below = float(np.mean(everybody < score)) if len(everybody) else None
-    clients = known[1] if known else None
+        above = _at_or_above(others, known)
+        # Without a reference the unit counts itself: of 100 peers, none above is 1 in 101.
+        rates.append(above if rates else (above * len(others) + 1) / (len(others) + 1))
+    if not rates:
+        rates, unknown = [np.ones(len(known))], True
+    else:
+        unknown = False
+    rate = np.max(rates, axis=0)
+    chosen = ((rate <= FALSE_ALARMS) & (known >= ORDINARY.get(name, -np.inf))) | (
+        known >= WORTH_A_LOOK.get(name, np.inf)
+    )
+    return [
+        (int(str(unit)), float(score), None if unknown else float(share))
+        for unit, score, share in zip(scores.index[chosen], known[chosen], rate[chosen], strict=True)
+    ]
+
+
+def _at_or_above(sample: Any, scores: Any) -> Any:
+    """For each score the share of a sample at it or above."""
+    ordered = np.sort(sample)
+    return 1 - np.searchsorted(ordered, scores, side="left") / len(ordered)
+
+
+def _sign(
+    name: str, score: float, rate: float | None, others: Any, everybody: Any, reference: Reference, line: pd.Series
+) -> Sign:
+    measure = BY_NAME[name]
+    p = reference.tail(name, score)
+    if p is None:
+        p = among(others, score)[0] if len(others) >= PEERS_FOR_A_SHARE else 1.0
     return Sign(
-        name, measure.family, measure.indicator, score, rate, max(p, 1e-9), len(everybody), below, clients, says,
-        measure.caveat, counts,
-    )  # fmt: skip
-
-
-def _ordinary(name: str, score: float) -> bool:
-    """A value that is not suspicious however rare it is: zero sweeps, little volume."""
-    least = {"volume": 2.0, "riding": 0.5, "sweep": 3.0, "cut": 0.2, "pivot": 0.4, "probing": 3.0, "clock": 0.8}
-    least |= {"alone": 0.9, "unseen": 0.9, "harvest": 1.0}
-    return score < least.get(name, -np.inf)
+        name,
+        measure.family,
+        measure.indicator,
+        score,
+        rate,
+        max(p, 1e-9),
+        len(everybody),
+        float(np.mean(everybody < score)) if len(everybody) else None,
+        reference.clients.get(name),
+        measure.says.format(score=score, **value_of(measure, line)),
+        measure.caveat,
+        rate is not None and rate <= FALSE_ALARMS and score >= ORDINARY.get(name, -np.inf),
+    )
 
 
 def _clean(peers: pd.DataFrame, reference: Reference) -> dict[str, pd.DataFrame]:

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import ibis
 
-from monitoring.indicators.timing import HOUR, _summer
+from disclosures.authorisation import History
+from monitoring.indicators.timing import HOUR, summer_time
 
-REASONS = ("time", "network", "model", "endpoint", "hours", "technique", "cap")
-LONDON = ZoneInfo("Europe/London")
+REASONS = ("time", "network", "client software", "model", "endpoint", "hours", "technique", "cap")
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,17 @@ class Permit:
     nets: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()
-    hours: tuple[int, int] | None = None  # local hours of London, from (inclusive) to (exclusive)
+    agents: frozenset[str] = frozenset()
+    # Minutes of London's day, the last one not included; one that ends before it begins goes over midnight.
+    hours: tuple[int, int] | None = None
     requests: int | None = None
     requests_a_day: int | None = None
     tokens: int | None = None
     probing: bool = True  # log-probabilities with a logit bias are permitted
-    retroactive: bool = False  # begins before it was on record
+    retroactive: bool = False  # some of it was put on record, or confirmed, afterwards
+    # The stretch in which this version counts, in microseconds; rows outside it are another version's.
+    since: int = -(1 << 62)
+    until: int = 1 << 62
 
     @classmethod
     def read(cls, said: dict[str, Any]) -> Permit:
@@ -42,6 +46,12 @@ class Permit:
 
         Raises ValueError or KeyError for what lacks accounts, a beginning or an end.
         """
+        if "permit" in said:  # as `dataclasses.asdict` writes one
+            whole = dict(said["permit"])
+            for name in ("accounts", "nets", "models", "endpoints", "agents"):
+                whole[name] = frozenset(whole[name])
+            whole["hours"] = tuple(whole["hours"]) if whole["hours"] else None
+            return cls(**whole)
         caps = said.get("caps") or {}
         hours = said.get("hours")
         return cls(
@@ -49,8 +59,11 @@ class Permit:
             frozenset(map(str, said["accounts"])),
             _instant(said["starts"]),
             _instant(said["ends"]),
-            *(frozenset(map(str, said.get(name) or ())) for name in ("nets", "models", "endpoints")),
-            hours=(int(hours[0]), int(hours[1])) if hours else None,
+            nets=frozenset(map(str, said.get("nets") or ())),
+            models=frozenset(map(str, said.get("models") or ())),
+            endpoints=frozenset(map(str, said.get("endpoints") or ())),
+            agents=frozenset(map(str, said.get("user_agents") or ())),
+            hours=(_minutes(hours[0]), _minutes(hours[1])) if hours else None,
             requests=caps.get("requests"),
             requests_a_day=caps.get("requests_a_day"),
             tokens=caps.get("tokens"),
@@ -59,11 +72,57 @@ class Permit:
         )
 
 
+def permits_of(reference: str, history: History, registered_at: datetime) -> list[Permit]:
+    """An entry of the register as permits, one for each confirmed version, each for the stretch in which it counts.
+
+    The first version reaches back; what it covers from before its confirmation was agreed afterwards, and is marked. How
+    many calls ran at once cannot be seen in a log, so that cap is not compared.
+    """
+    found = []
+    for place, version in enumerate(history.confirmed):
+        terms = version.terms
+        after = history.confirmed[place + 1].at if place + 1 < len(history.confirmed) else None
+        ends = min(terms.ends, history.revoked_at) if history.revoked_at else terms.ends
+        found.append(
+            Permit(
+                f"{reference} (version {version.number})",
+                terms.accounts,
+                _us(terms.starts),
+                _us(ends),
+                nets=terms.networks,
+                models=terms.models,
+                endpoints=terms.endpoints,
+                agents=terms.user_agents,
+                hours=(_minutes(terms.hours.since), _minutes(terms.hours.until)) if terms.hours else None,
+                requests=terms.max_requests,
+                requests_a_day=terms.max_requests_a_day,
+                tokens=terms.max_tokens,
+                probing=not {"logprobs_probing", "parameter_probing"} & terms.excluded,
+                retroactive=place == 0 and max(registered_at, version.at) > terms.starts,
+                since=_us(version.at) if place else Permit.since,
+                until=_us(after) if after else Permit.until,
+            )
+        )
+    return found
+
+
+def _us(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000)
+
+
+def _minutes(value: Any) -> int:
+    """Minutes after midnight of a time, of "HH:MM", or of a whole hour."""
+    if isinstance(value, int):
+        return value * 60
+    at = time.fromisoformat(value) if isinstance(value, str) else value
+    return int(at.hour) * 60 + int(at.minute)
+
+
 def _instant(value: Any) -> int:
     at = datetime.fromisoformat(str(value))
     if at.tzinfo is None:
         raise ValueError("An authorisation's instants say their zone.")
-    return round(at.timestamp() * 1_000_000)
+    return _us(at)
 
 
 @dataclass
@@ -91,19 +150,22 @@ def reasons(rows: Any, permit: Permit, numbers: dict[str, dict[str, int]], years
     def of(kind: str, names: frozenset[str]) -> list[int]:
         return [numbers[kind][name] for name in sorted(names) if name in numbers.get(kind, {})] or [0]
 
-    own = rows.filter(rows.account.isin(of("account", permit.accounts)))
+    own = rows.filter(
+        rows.account.isin(of("account", permit.accounts)) & (rows.us >= permit.since) & (rows.us < permit.until)
+    )
     tests = [("time", (own.us < permit.starts) | (own.us >= permit.ends))]
     for reason, kind, names in (
         ("network", "net", permit.nets),
+        ("client software", "agent", permit.agents),
         ("model", "model", permit.models),
         ("endpoint", "endpoint", permit.endpoints),
     ):
         if names:
             tests.append((reason, own[kind].notnull() & own[kind].notin(of(kind, names))))
     if permit.hours:
-        local = (own.us + _summer(own.us, years)) // HOUR % 24
+        local = (own.us + summer_time(own.us, years)) // (HOUR // 60) % 1440
         begin, end = permit.hours
-        inside = (local >= begin) & (local < end) if begin <= end else (local >= begin) | (local < end)
+        inside = (local >= begin) & (local < end) if begin < end else (local >= begin) | (local < end)
         tests.append(("hours", ~inside))
     if not permit.probing:
         tests.append(("technique", ibis.coalesce(own.logprobs & own.logit_bias, False)))
@@ -122,7 +184,9 @@ def _capped(marked: Any, permit: Permit) -> Any:
     before = ibis.window(order_by=[counted.us, counted.line], preceding=(None, 0))
     daily = ibis.window(group_by=counted.day, order_by=[counted.us, counted.line], preceding=(None, 0))
     summed = counted.mutate(
-        calls=counted.one.sum().over(before), total=counted.spent.sum().over(before), today=counted.one.sum().over(daily)
+        calls=counted.one.sum().over(before),
+        total=counted.spent.sum().over(before),
+        today=counted.one.sum().over(daily),
     )
     over = ibis.literal(False)
     if permit.requests is not None:

@@ -15,8 +15,11 @@ import pandas as pd
 from monitoring import indicators as known
 from monitoring.indicators import timing
 from monitoring.indicators.volume import models
+from monitoring.shift import WORDS, histograms, shifts
 
 PEERS_AT_LEAST = 20
+SHORT_ANSWERS = 0.25  # output tokens for each input token: below it, answers are short beside their prompts
+OFTEN_REFUSED = 0.2  # of the calls
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,21 @@ MEASURES = (
         "sweep",
         "I4",
         "content",
-        "went through {templates:.0f} prompt templates with ever new fillings: {swept:,.0f} calls, {value:.1%} of the prompts "
-        "different, {share:.0%} of its calls (effective number of templates {effective:.1f})",
+        "went through {templates:.0f} prompt templates with ever new fillings: {swept:,.0f} calls, {value:.1%} of the "
+        "prompts different, {share:.0%} of its calls (effective number of templates {effective:.1f})",
         "It shows scripting, not a purpose: a batch summariser does the same. How rare it is was counted in this log; "
         "there is no real reference.",
         needs=("template", "prompt_hash"),
         minimum="200 calls with a template",
+    ),
+    Measure(
+        "novel",
+        "I4, I8",
+        "content",
+        "made {n:,.0f} calls of which {value:.1%} repeat a prompt, outside conversations and without a common beginning",
+        "An archive that is read once looks the same. How rare it is was counted in this log; there is no real reference.",
+        needs=("prompt_hash",),
+        minimum="200 calls with a prompt hash, and sessions or prefix hashes",
     ),
     Measure(
         "alone",
@@ -136,6 +148,14 @@ MEASURES = (
         minimum="3 days and 200 gaps",
     ),
     Measure(
+        "shift",
+        "I13",
+        "time",
+        "changed against its own past: {moved} moved by {value:.2f} (Jensen-Shannon divergence, 0 to 1)",
+        "A new release of a product shifts its traffic as well.",
+        minimum="500 calls in the last seven days, and in at least four days before",
+    ),
+    Measure(
         "pivot",
         "I12",
         "time",
@@ -148,7 +168,9 @@ BY_NAME = {measure.name: measure for measure in MEASURES}
 TWO_DAYS = 2 * 86_400_000_000
 
 
-def measured(rows: Any, *, log: Any, length: int | None, years: range, limit: int | None, present: set[str]) -> pd.DataFrame:
+def measured(
+    rows: Any, *, log: Any, length: int | None, years: range, limit: int | None, present: set[str]
+) -> pd.DataFrame:
     """The values of every unit of `rows` (a column `unit`), one line each, indexed by unit.
 
     `log` is the whole log (for when models first appear), `present` the optional columns it has, `limit` the rate limit in
@@ -180,6 +202,8 @@ def measured(rows: Any, *, log: Any, length: int | None, years: range, limit: in
         add(known.refusals(rows))
     if "prompt_hash" in present:
         add(known.repeats(rows))
+    daily = histograms(rows, present).execute()
+    out = out.join(shifts(daily), how="left")
     begins = log.us.min().execute()
     seen = timing.first_seen(log).execute()
     late = seen[seen.released >= begins + TWO_DAYS]
@@ -204,7 +228,9 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
     enough = column("gaps") >= 200
     out = pd.DataFrame(index=values.index)
-    out["volume"] = among_peers(np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model)
+    out["volume"] = among_peers(
+        np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model
+    )
     out["riding"] = where(column("riding"), column("minutes") >= 200)
     answered = peers[peers.answered >= 200] if "answered" in peers else peers
     out["harvest"] = where(
@@ -212,9 +238,17 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
         column("answered") >= 200,
     )
     out["cut"] = where(column("cut"), column("answered") >= 200)
-    # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well.
-    swept = (column("swept_share") >= 0.5) & (column("swept") >= 1000) & (column("oi") >= 0.25)
+    # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well. Nor are prompts that are
+    # refused again and again: that is how red-teaming looks.
+    harvested = (column("oi") >= SHORT_ANSWERS) & ~(column("refused") >= OFTEN_REFUSED)
+    swept = (column("swept_share") >= 0.5) & (column("swept") >= 1000) & harvested
     out["sweep"] = where(np.log10(column("swept")).where(swept, 0.0), column("prompted") >= 200)
+    out["cut"] = out["cut"].where(harvested | out["cut"].isna(), 0.0)
+    out["harvest"] = out["harvest"].where(harvested | out["harvest"].isna(), np.minimum(out["harvest"], 0.0))
+    single = column("unseen").fillna(1.0).ge(0.9) & column("lonely").fillna(1.0).ge(0.9)
+    known = column("unseen").notna() | column("lonely").notna()
+    novel = single & (column("repeated") <= 0.02) & (column("prompts") >= 1000) & harvested
+    out["novel"] = where(np.log10(column("prompts")).where(novel, 0.0), (column("prompts") >= 200) & known)
     out["alone"] = where(column("lonely"), column("sessions") >= 200)
     out["unseen"] = where(column("unseen"), column("prefixes") >= 200)
     out["probing"] = where(np.log10(1 + column("probes")), column("probes") >= 1000)
@@ -224,6 +258,7 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     both = np.minimum(column("hc"), column("active"))
     out["clock"] = where(both.where(column("cv") < 0.7, both - 1), enough & (column("days") >= 3))
     out["pivot"] = column("pivot")
+    out["shift"] = column("shift").where(column("shift_p") <= 0.01, column("shift") * 0)
     return out
 
 
@@ -250,19 +285,24 @@ def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:
     return -np.log(np.maximum(np.sqrt(beyond) / mean, 0.01))
 
 
-def value_of(measure: Measure, line: pd.Series) -> dict[str, float]:
+def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
     """The values that the sentence of a measure names."""
     source = {
         "volume": "n",
         "harvest": "oi",
         "sweep": "fresh",
         "alone": "lonely",
+        "novel": "repeated",
         "probing": "probes",
         "regularity": "cv",
         "evenness": "uneven",
         "clock": "active",
     }.get(measure.name, measure.name)
-    values = {"value": float(line.get(source, np.nan))}
+    values: dict[str, Any] = {"value": float(line.get(source, np.nan))}
+    if measure.name == "novel":
+        values["n"] = float(line.prompts)
+    if measure.name == "shift":
+        values["moved"] = WORDS[str(line.moved)]
     if measure.name == "sweep":
         values |= {
             "swept": float(line.swept),

@@ -1,4 +1,4 @@
-"""What beat calls every minute, and `manage.py run_sweeps` without a broker: feeds with new rows are looked at."""
+"""What beat calls: analyses that wait are worked off, one after the other; feeds with new rows are looked at."""
 
 from __future__ import annotations
 
@@ -6,16 +6,29 @@ from celery import shared_task
 
 from ledger import sweep
 from monitoring.actions.alerts import evaluate
-from monitoring.models import Feed
+from monitoring.models import Analysis, Feed
+from monitoring.work import LONGEST, work
 
-SWEEPS = (sweep.Sweep("feeds", Feed.objects.due_for_evaluation, evaluate),)
+# One run does not begin another file after a minute; what waits is found by the next run.
+SWEEPS = (sweep.Sweep("analyses", Analysis.objects.waiting, work),)
+FEEDS = (sweep.Sweep("feeds", Feed.objects.due_for_evaluation, evaluate),)
 
 
 def run_all() -> dict[str, sweep.Tally]:
-    """Evaluate every feed that is due; answers what was done."""
+    """Do the analyses that wait; answers what was done."""
     return sweep.run_all("monitoring", SWEEPS)
+
+
+def watch_all() -> dict[str, sweep.Tally]:
+    """Evaluate every feed that is due; answers what was done."""
+    return sweep.run_all("feeds", FEEDS)
+
+
+@shared_task(name="monitoring.tasks.analyse", soft_time_limit=LONGEST + 120, time_limit=LONGEST + 180)
+def analyse() -> None:
+    run_all()
 
 
 @shared_task(name="monitoring.tasks.watch")
 def watch() -> None:
-    run_all()
+    watch_all()

@@ -14,12 +14,16 @@ from cases.actions import extensions, notices, service
 from cases.actions.exhibits import disclose
 from config import story
 from disclosures import actions as filings
+from disclosures.actions import authorisations
+from disclosures.examples import AUTHORISATION
+from disclosures.models import Authorisation
 from ledger.time import now, standing_at
 from monitoring.models import Alert, AlertVersion, Feed
 from notifications.actions import invitation_token
 from notifications.actions.webhooks import add_endpoint
 from notifications.models import Message
 from tests.cases.world import MONDAY, World, answer, notice_to, open_case, world
+from tests.monitoring.logs import analysed
 
 DUE_OVER = MONDAY + timedelta(days=16)
 TODAY = MONDAY + timedelta(days=30)
@@ -56,7 +60,7 @@ def everything() -> Everything:
     with standing_at(DUE_OVER):
         tasks.run_all()
     with standing_at(TODAY):
-        resolved = _resolved(w)
+        decided = resolved(w)
         running = open_case(w, at=TODAY)
         own = notice_to(running, w.complainant)
         other = notice_to(running, w.respondent)
@@ -94,7 +98,7 @@ def everything() -> Everything:
             w.complainant.organisation_id, by=w.complainant, email="x@heron.example", name="X", role="company_officer"
         )
         served = _served(w)
-        publication = cases.publish(resolved.pk, by=w.supervisor, title="Decided", summary="In short")
+        publication = cases.publish(decided.pk, by=w.supervisor, title="Decided", summary="In short")
         client, _ = make_client(
             w.complainant.organisation_id, by=w.complainant, name="Filer", scopes=["disclosures:read"]
         )
@@ -102,6 +106,8 @@ def everything() -> Everything:
             by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
         )
         alert = _alerted(w)
+        asked_for, agreed = _authorisations(w)
+        reading = analysed(exhibit.item, by=w.complainant)
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
@@ -138,6 +144,13 @@ def everything() -> Everything:
         "client": [client.pk],
         "problem": ["conflict"],
         "standing_revoke": [declared.pk],
+        "authorisation": [asked_for.reference],
+        "authorisation_new": [],
+        "authorisation_version": [asked_for.reference, 1],
+        "authorisation_amend": [agreed.reference],
+        "authorisation_revoke": [agreed.reference],
+        "api_authorisation": [asked_for.reference],
+        "api_authorisation_amend": [agreed.reference],
         "webhooks": [w.complainant.organisation_id],
         "webhook_new": [w.complainant.organisation_id],
         "webhook": [endpoint.pk],
@@ -152,9 +165,17 @@ def everything() -> Everything:
         "api_evidence_remove": [item.reference],
         "api_evidence_file": [exhibit.item.reference],
         "api_case": [running.reference],
+        "api_exhibit": [exhibit.pk],
         "api_notice": [own.reference],
         "api_extension": [asked.pk],
         "api_referral": [referral.reference],
+        "analyses": [exhibit.item.reference],
+        "analysis_request": [exhibit.item.reference],
+        "analysis": [reading.pk],
+        "analysis_compare": [reading.pk, reading.pk],
+        "analysis_json": [reading.pk],
+        "analysis_csv": [reading.pk],
+        "analysis_pdf": [reading.pk],
         "evidence_item": [item.reference],
         "evidence_remove": [item.reference],
         "evidence_download": [item.reference, "full"],
@@ -208,18 +229,35 @@ def _alerted(w: World) -> Alert:
     return alert
 
 
-def _resolved(w: World) -> Any:
+def _authorisations(w: World) -> list[Authorisation]:
+    """What the owner permits its rival to do: one that waits for its answer, and one that it has confirmed."""
+    found = [
+        authorisations.propose(by=w.complainant, grantee=w.respondent.organisation.name, content=AUTHORISATION)
+        for _ in range(2)
+    ]
+    authorisations.confirm(found[1].pk, by=w.respondent, name="Kit Rowe", capacity="Head of evaluation")
+    return found
+
+
+def resolved(w: World) -> Any:
+    """A case of a colleague's that was decided, and is not published."""
     seats = [cases.Seat(w.stranger.organisation_id, "respondent", (notices.Ask("Why?"),))]
     case = cases.open_case(by=w.colleague, title="Own", subject="s", purpose="p", seats=seats)
     return cases.resolve(case.pk, by=w.supervisor, outcome="settled", reasons="Settled")
 
 
-def _served(w: World) -> int:
-    """A notice that was served by other means, with a copy of the proof."""
+def doubted(w: World) -> Any:
+    """A notice whose service is in doubt, though by now there is somebody to receive it."""
     User.objects.filter(pk=w.stranger.pk).update(is_active=False)
     seats = [cases.Seat(w.stranger.organisation_id, "respondent", (notices.Ask("Why?"),))]
     case = cases.open_case(by=w.colleague, title="Silent", subject="s", purpose="p", seats=seats)
-    notice = case.notices.get(kind="evidence")
+    User.objects.filter(pk=w.stranger.pk).update(is_active=True)
+    return case.notices.get(kind="evidence")
+
+
+def _served(w: World) -> int:
+    """A notice that was served by other means, with a copy of the proof."""
+    notice = doubted(w)
     service.record_service(
         notice.pk,
         by=w.colleague,
@@ -228,7 +266,6 @@ def _served(w: World) -> int:
         proof="Signed",
         file=story.log_file("proof.csv", 2),
     )
-    User.objects.filter(pk=w.stranger.pk).update(is_active=True)
     return notice.services.get().pk
 
 
@@ -237,7 +274,7 @@ def args_of(e: Everything, name: str) -> list[Any]:
     if name in e.args:
         return e.args[name]
     if name.startswith("api_"):
-        lists = {"api_disclosure_bulk", "api_allegation_bulk"}
+        lists = {"api_disclosure_bulk", "api_allegation_bulk", "api_organisations"}
         words = name.split("_")
         nouns = ["_".join(words[:n]) for n in range(len(words) - 1, 1, -1)]
         return [] if name in lists else next((e.args[noun] for noun in nouns if noun in e.args), [])

@@ -18,7 +18,8 @@ from cases.actions import case as cases
 from cases.actions import extensions, notices
 from cases.models import Case
 from config import story
-from disclosures.catalogue import DISCLOSURE, SCHEMAS
+from disclosures.actions import authorisations
+from disclosures.catalogue import AUTHORISATION, DISCLOSURE, SCHEMAS
 from evidence import actions as evidence
 from ledger.models import Event
 from ledger.time import now, standing_at
@@ -26,6 +27,7 @@ from notifications.letters import render
 from notifications.models import Message
 from tests.access_matrix import MATRIX
 from tests.cases.world import MONDAY, World, notice_to, open_case, world
+from tests.cast import organisation, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,6 +95,7 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     )
     content = story.allegation_content(701, item, respondent="x")
     story.file_it("allegation", by, with_canaries("allegation", content, canary))
+    permission_with_canaries(by, canary)
     notice = notice_to(case, by)
     for question in notice.questions.all():
         notices.save_answer(
@@ -116,6 +119,25 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     cases.add_note(case.pk, by=w.caseworker, text=canary("ministry.note"))
     cases.write_brief(case.pk, by=w.caseworker, head="summary", text=canary("ministry.brief"), number=0)
     cases.propose(case.pk, by=w.caseworker, outcome="settled", reasons=canary("ministry.proposal"))
+
+
+def permission_with_canaries(by: User, canary: Canaries) -> None:
+    """An authorisation, its amendment, and all that the two sides said, with a canary wherever a text goes."""
+    friend = person(organisation("Wren Institute", kind="partner"), "partner")
+
+    def content(prefix: str) -> dict[str, Any]:
+        said = story.authorisation_content(purpose="other", kept_days=30)
+        fields = [f for f in AUTHORISATION.fields.values() if f.name != "document_sha256"]
+        said |= {f.name: canary(f"{prefix}.{f.name}") for f in fields if f.kind in {"text", "long"}}
+        return said | {f.name: [canary(f"{prefix}.{f.name}")] for f in fields if f.kind in {"lines", "codes"}}
+
+    found = authorisations.propose(by=by, grantee="Wren Institute", content=content("authorisation"))
+    named = {name: canary(f"authorisation.confirmed.{name}") for name in ("name", "capacity")}
+    authorisations.confirm(found.pk, by=friend, **named)
+    change = canary("authorisation.change")
+    authorisations.amend(found.pk, by=by, content=content("authorisation.amended"), change=change)
+    authorisations.refuse(found.pk, by=friend, reason=canary("authorisation.refusal"))
+    authorisations.revoke(found.pk, by=friend, reason=canary("authorisation.revocation"))
 
 
 _LINK = re.compile(r'(?:href|action)="(/[^"#?]*)')
@@ -145,7 +167,7 @@ def everything_seen_by(user: User, guesses: list[str]) -> dict[str, str]:
 def guesses() -> list[str]:
     """Every address of every object there is, whoever it belongs to."""
     from cases.models import Exhibit, Notice, Referral
-    from disclosures.models import Filing
+    from disclosures.models import Authorisation, Filing
     from evidence.models import EvidenceItem
 
     objects = {
@@ -153,6 +175,7 @@ def guesses() -> list[str]:
         "notice": Notice.objects.values_list("reference", flat=True),
         "referral": Referral.objects.values_list("reference", flat=True),
         "filing": Filing.objects.values_list("reference", flat=True),
+        "authorisation": Authorisation.objects.values_list("reference", flat=True),
         "evidence": EvidenceItem.objects.values_list("reference", flat=True),
         "exhibit": Exhibit.objects.values_list("pk", flat=True),
     }
@@ -164,6 +187,7 @@ def guesses() -> list[str]:
         "evidence_download": ["full", "non-confidential"],
         "filing_section": [s.key for s in DISCLOSURE.sections],
         "filing_version": [1],
+        "authorisation_version": [1, 2],
     }
     found = []
     for name in MATRIX:
@@ -221,6 +245,7 @@ def test_authority_sees_what_was_referred_and_no_notes(scene: tuple[World, Case,
         found = {line.split(" at ")[0] for line in seen(w.officer, canary)}
         assert {"answer.1", "answer.2", "ministry.brief", "evidence.title", "evidence.content"} <= found
         hidden = ("ministry.note", "ministry.proposal", "extension.", "disclosure.", "allegation.", "draft.")
+        hidden += ("authorisation.",)
         assert not any(name.startswith(hidden) for name in found)
         # And nothing of it reaches the other side by the referral.
         assert seen(w.complainant, canary) == set()

@@ -12,8 +12,8 @@ from accounts.rules import RULES as ACCOUNTS
 from cases.models import Case, Notice, Referral
 from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, EXHIBIT_RULES, NOTICE_RULES, REFERRAL_RULES
 from cases.rules import RULES as CASES
-from disclosures.models import Filing
-from disclosures.rules import ALLEGATION_RULES, DISCLOSURE_RULES
+from disclosures.models import Authorisation, Filing
+from disclosures.rules import ALLEGATION_RULES, AUTHORISATION_RULES, DISCLOSURE_RULES
 from disclosures.rules import RULES as FILINGS
 from evidence.rules import RULES as EVIDENCE
 from monitoring.models import Alert, Feed
@@ -30,6 +30,7 @@ ENDS = {
     "withdrawn",
     "superseded",
     "rejected",
+    "refused",
     "resolved",
     "closed",
     "waived",
@@ -47,6 +48,7 @@ ENDS = {
     [
         (DISCLOSURE_RULES, DISCLOSURE_STATES),
         (ALLEGATION_RULES, ALLEGATION_STATES),
+        (AUTHORISATION_RULES, set(Authorisation.State.values)),
         (NOTICE_RULES, set(Notice.State.values)),
         (REFERRAL_RULES, set(Referral.State.values)),
         (CASE_RULES, set(Case.State.values)),
@@ -75,7 +77,7 @@ def test_both_kinds_of_filing_use_every_state_there_is() -> None:
     [
         ("accounts", [ACCOUNTS]),
         ("cases", list(CASES.values())),
-        ("disclosures", list(FILINGS.values())),
+        ("disclosures", [*FILINGS.values(), AUTHORISATION_RULES]),
         ("evidence", [EVIDENCE]),
         ("monitoring", [FEED_RULES, ALERT_RULES]),
         ("notifications", [NOTIFICATIONS, WEBHOOK_RULES, ENDPOINT_RULES, DELIVERY_RULES]),

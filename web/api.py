@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from io import BytesIO
 from typing import Any
 
@@ -224,6 +225,21 @@ class Day(serializers.DateField):
         if not 2000 <= day.year <= 2199:
             raise serializers.ValidationError("This must be a day from 2000 to 2199.")
         return day
+
+
+class Moment(serializers.DateTimeField):
+    """An instant as `2026-11-24T09:30:00Z`: it says how far from UTC it is."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+            raise serializers.ValidationError("This must be an instant such as 2026-11-24T09:30:00Z.")
+        instant: datetime = super().to_internal_value(value)
+        if not 2000 <= instant.year <= 2199:
+            raise serializers.ValidationError("This must be an instant from 2000 to 2199.")
+        return instant
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Input(serializers.Serializer[Any]):

@@ -23,7 +23,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.clients import holds
 from accounts.models import KeptAnswer
+from accounts.permissions import Rules, allowed
 from ledger.actions import within
 from ledger.time import now
 from web.api import Input, Nothing, Problem, entity_tag, tags_of
@@ -240,12 +242,21 @@ class Verb(APIView):
     def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
         """All of it for a client that may read it, and a receipt for one that may only write."""
         scope = self.scopes["POST"].partition(":")[0] + ":read"
-        if scope in self.request.auth.scope.split() and scope in self.request.user.client.scopes:
+        if holds(self.request, scope):
             return shown
         return {name: shown[name] for name in RECEIPT if name in shown}
 
     def status_of(self, result: Any) -> int:
         return self.status
+
+
+def can(by: Any, rules: Rules, obj: Any, **called: tuple[str, ...]) -> list[str]:
+    """What the reader can do to something, by the last parts of the addresses at which it is done.
+
+    That is the name of the rule with hyphens, where `called` does not say other names, or none.
+    """
+    verbs = [name for v in allowed(by, rules, obj) for name in called.get(v, (v.rstrip("_").replace("_", "-"),))]
+    return list(dict.fromkeys(verbs))
 
 
 def described(

@@ -76,7 +76,7 @@ def _reference(found: pd.DataFrame) -> dict[str, Any]:
         "name": "servegen-calibration-1",
         "about": (
             f"{len(found)} real clients of a large provider (Alibaba ServeGen, Apache-2.0), those of the calibration half, "
-            "one value each as recorded over 1 or 14 days. Quantiles of scores, evenly spaced from the lowest to the highest."
+            "one value each as recorded over 1 or 14 days. Quantiles of scores, evenly spaced from lowest to highest."
         ),
         "scores": kept,
         "covariance": _covariance(found),

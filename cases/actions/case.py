@@ -27,6 +27,7 @@ from cases.models import (
 )
 from cases.rules import CASE_RULES
 from disclosures.actions import bar
+from disclosures.actions.authorisations import bar_between
 from disclosures.models import Filing, Scheme
 from evidence.actions import wall_off
 from evidence.models import EvidenceItem
@@ -114,6 +115,8 @@ def _seat_parties(case: Case, seats: list[Seat], source: Filing | None) -> list[
     parties = []
     for seat in seats:
         filer = source is not None and source.organisation_id == seat.organisation_id
+        if seat.role == "complainant" and not filer and source is not None and source.kind == "allegation":
+            raise Invalid({"complainant": ["The complainant is whoever filed the allegation"]})
         parties.append(
             Party(
                 case=case,
@@ -229,6 +232,7 @@ def declare_conflict(case_id: int, *, by: User, reason: str) -> None:
     wall_off([e.item for e in case.exhibits.select_related("item")], [by])
     if case.source is not None:
         bar(case.source, by)
+    bar_between(case.parties.values_list("organisation_id", flat=True), by)
     record(by, "case.conflict_declared", case, user=by.pk)
     tell("conflict_declared", case, people=case.supervisors(), url=case_url(case), reference=case.reference)
 

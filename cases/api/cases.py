@@ -9,9 +9,9 @@ from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One
-from accounts.permissions import allowed
-from cases.models import Case, Exhibit, Notice, Publication
+from accounts.api.clients import holds
+from accounts.api.endpoints import One, can
+from cases.models import BriefVersion, Case, DecisionProposal, Exhibit, Note, Notice, Publication
 from cases.rules import CASE_RULES
 from cases.wording import local_day
 
@@ -22,12 +22,55 @@ class PartySerializer(serializers.Serializer[Any]):
     role = serializers.CharField()
     name = serializers.CharField(help_text="Or what may be said in its place")
     own = serializers.BooleanField()
+    organisation = serializers.IntegerField(allow_null=True, help_text="Its id, for the ministry")
 
 
 class DecisionSerializer(serializers.Serializer[Any]):
     outcome = serializers.CharField()
     reasons = serializers.CharField()
     at = serializers.DateTimeField()
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    officer = serializers.EmailField(allow_null=True)
+    deputy = serializers.EmailField(allow_null=True)
+
+
+class NoteSerializer(serializers.ModelSerializer[Note]):
+    by = serializers.CharField(source="by.name", read_only=True)
+
+    class Meta:
+        model = Note
+        fields = ("text", "by", "at")
+        read_only_fields = fields
+
+
+class BriefSerializer(serializers.ModelSerializer[BriefVersion]):
+    class Meta:
+        model = BriefVersion
+        fields = ("head", "number", "text", "at")
+        read_only_fields = fields
+
+
+class ProposalSerializer(serializers.ModelSerializer[DecisionProposal]):
+    by = serializers.CharField(source="by.name", read_only=True)
+
+    class Meta:
+        model = DecisionProposal
+        fields = ("round", "outcome", "reasons", "by", "at")
+        read_only_fields = fields
+
+
+class InternalSerializer(serializers.Serializer[Any]):
+    """What the ministry keeps to itself."""
+
+    title = serializers.CharField()
+    basis = serializers.CharField()
+    filing = serializers.CharField(allow_null=True, help_text="From which it was opened")
+    team = MemberSerializer()
+    notes = NoteSerializer(many=True)
+    brief = BriefSerializer(many=True, help_text="The newest text of every head that has been written")
+    proposals = ProposalSerializer(many=True)
 
 
 class CaseSerializer(serializers.ModelSerializer[Case]):
@@ -56,20 +99,24 @@ class CaseSerializer(serializers.ModelSerializer[Case]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, case: Case) -> list[str]:
-        return [verb.rstrip("_") for verb in allowed(self.context["request"].user, CASE_RULES, case)]
+        return can(self.context["request"].user, CASE_RULES, case, open_case=(), declare_conflict=(), disclose=())
 
 
 class WholeCaseSerializer(CaseSerializer):
-    """A case with its parties, the reader's notices and exhibits, and the decision."""
+    """A case with its parties, the reader's notices and exhibits, and the decision.
+
+    `internal` is the ministry's, for a client with cases:manage; null for everybody else.
+    """
 
     parties = serializers.SerializerMethodField()
     notices = serializers.SerializerMethodField()
     exhibits = serializers.SerializerMethodField()
     referrals = serializers.SerializerMethodField()
     decision = serializers.SerializerMethodField()
+    internal = serializers.SerializerMethodField()
 
     class Meta(CaseSerializer.Meta):
-        fields = (*CaseSerializer.Meta.fields, "parties", "notices", "exhibits", "referrals", "decision")
+        fields = (*CaseSerializer.Meta.fields, "parties", "notices", "exhibits", "referrals", "decision", "internal")
         read_only_fields = fields
 
     @extend_schema_field(PartySerializer(many=True))
@@ -80,6 +127,7 @@ class WholeCaseSerializer(CaseSerializer):
                 "role": party.role,
                 "name": party.name_for(reader),
                 "own": party.organisation_id == reader.organisation_id,
+                "organisation": party.organisation_id if reader.is_ministry else None,
             }
             for party in case.parties.select_related("organisation").order_by("role", "pk")
         ]
@@ -92,7 +140,7 @@ class WholeCaseSerializer(CaseSerializer):
     @extend_schema_field(serializers.ListField(child=serializers.DictField()))
     def get_exhibits(self, case: Case) -> list[dict[str, Any]]:
         seen = Exhibit.objects.visible_to(self.context["request"].user).filter(case=case).select_related("item")
-        return [{"number": e.label, "evidence": e.item.reference} for e in seen.order_by("number")]
+        return [{"id": e.pk, "number": e.label, "evidence": e.item.reference} for e in seen.order_by("number")]
 
     @extend_schema_field(serializers.ListField(child=serializers.DictField()))
     def get_referrals(self, case: Case) -> list[dict[str, Any]]:
@@ -114,22 +162,29 @@ class WholeCaseSerializer(CaseSerializer):
         at = serializers.DateTimeField().to_representation(decision.at)
         return {"outcome": decision.outcome, "reasons": decision.reasons, "at": at}
 
+    @extend_schema_field(InternalSerializer(allow_null=True))
+    def get_internal(self, case: Case) -> dict[str, Any] | None:
+        request = self.context["request"]
+        if not request.user.is_ministry or not holds(request, "cases:manage"):
+            return None
+        newest = case.brief_versions.order_by("head", "-number").distinct("head")
+        return {
+            "title": case.title,
+            "basis": case.basis,
+            "filing": case.source.reference if case.source else None,
+            "team": {
+                "officer": case.officer.email if case.officer else None,
+                "deputy": case.deputy.email if case.deputy else None,
+            },
+            "notes": NoteSerializer(case.notes.select_related("by").order_by("pk"), many=True).data,
+            "brief": BriefSerializer(newest, many=True).data,
+            "proposals": ProposalSerializer(case.proposals.select_related("by").order_by("pk"), many=True).data,
+        }
 
-def _seen(request: Request) -> Any:
+
+def seen(request: Request) -> Any:
+    """The cases that are for the reader to see."""
     return Case.objects.visible_to(request.user)
-
-
-@extend_schema_view(get=extend_schema(tags=["cases"], summary="Cases, newest first"))
-class Cases(generics.ListAPIView[Case]):
-    """The cases that you are a party to; for the ministry all of them."""
-
-    scopes = READ
-    serializer_class = CaseSerializer
-    queryset = Case.objects.none()
-    filterset_fields = ("state",)
-
-    def get_queryset(self) -> Any:
-        return _seen(self.request)
 
 
 @extend_schema_view(get=extend_schema(tags=["cases"], summary="One case"))
@@ -141,7 +196,7 @@ class OneCase(One):
     queryset = Case.objects.none()
 
     def get_queryset(self) -> Any:
-        return _seen(self.request).select_related("decision")
+        return seen(self.request).select_related("decision", "source", "officer", "deputy")
 
 
 class PublicationSerializer(serializers.ModelSerializer[Publication]):

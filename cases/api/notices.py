@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.db.models import Exists, OuterRef
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, described
-from accounts.permissions import allowed
-from cases.actions import extensions, notices
-from cases.actions.deadlines import locked_case
-from cases.models import AnswerDraft, ExtensionRequest, Notice, Response
+from accounts.api.endpoints import One, Verb, can, described
+from cases.actions import extensions, notices, service
+from cases.actions.deadlines import hold_calendar, locked_case
+from cases.models import AnswerDraft, ExtensionRequest, Notice, Response, Service, ServiceDoubt
 from cases.notice_text import in_paragraphs
 from cases.rules import NOTICE_RULES
 from cases.wording import local_day
 from ledger.time import now
-from web.api import Day, Input, Text, Whole
+from web.api import Day, Input, Moment, Nothing, Text, Whole
 
 READ, WRITE, MANAGE = {"GET": "cases:read"}, {"POST": "cases:write"}, {"POST": "cases:manage"}
+DECIDE = {"POST": "cases:decide"}
 
 
 class NoticeSerializer(serializers.ModelSerializer[Notice]):
@@ -56,7 +57,19 @@ class NoticeSerializer(serializers.ModelSerializer[Notice]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, notice: Notice) -> list[str]:
-        return [verb.rstrip("_") for verb in allowed(self.context["request"].user, NOTICE_RULES, notice)]
+        doubted = getattr(notice, "in_doubt", False)
+        return can(
+            self.context["request"].user,
+            NOTICE_RULES,
+            notice,
+            issue=(),
+            save_answer=(),
+            answer_late=("answer",),
+            decide_extension=(),
+            run_again=(),
+            read_response=(),
+            settle_service=("serve-again", "record-service") if doubted else (),
+        )
 
 
 class QuestionSerializer(serializers.Serializer[Any]):
@@ -129,7 +142,9 @@ class WholeNoticeSerializer(NoticeSerializer):
 
 
 def _seen(request: Request) -> Any:
-    return Notice.objects.visible_to(request.user).select_related("case", "party")
+    doubts = ServiceDoubt.objects.open().filter(notice=OuterRef("pk"))
+    seen = Notice.objects.visible_to(request.user).select_related("case", "party")
+    return seen.annotate(in_doubt=Exists(doubts))
 
 
 @extend_schema_view(get=extend_schema(tags=["notices"], summary="Notices, newest first"))
@@ -182,6 +197,18 @@ class RefusalInput(Input):
     reasons = Text(max_length=4000)
 
 
+class WaiveInput(Input):
+    reason = Text(max_length=4000)
+
+
+class ServiceInput(Input):
+    """Service by other means. A copy of the proof is put in on the page."""
+
+    method = serializers.ChoiceField(choices=[c for c in Service.Method.choices if c[0] != Service.Method.PLATFORM])
+    served_at = Moment(help_text="Not before the notice was issued, and not in the future")
+    proof = Text(max_length=4000, help_text="What proves it: the courier’s receipt, and who signed")
+
+
 class _NoticeVerb(Verb):
     """One thing that is done to a notice."""
 
@@ -192,6 +219,8 @@ class _NoticeVerb(Verb):
         return found
 
     def lock(self, found: Notice) -> None:
+        # In the order of the actions: the calendar before any case.
+        hold_calendar()
         locked_case(found.case_id)
 
     def act(self, found: Notice, **data: Any) -> Any:
@@ -231,6 +260,30 @@ Answer = _verb(
 )
 RequestExtension = _verb("RequestExtension", WRITE, MoreTimeInput, _more_time, "Ask for more time", _TIME)
 Extend = _verb("Extend", MANAGE, MoreTimeInput, extensions.extend, "Give more time unasked", _TIME)
+VERBS = {
+    "answer": Answer,
+    "request-extension": RequestExtension,
+    "extend": Extend,
+    "waive": _verb(
+        "Waive",
+        DECIDE,
+        WaiveInput,
+        notices.waive,
+        "No longer require an answer",
+        {"reason": "The complainant has told us since."},
+    ),
+    "serve-again": _verb(
+        "ServeAgain", MANAGE, Nothing, service.serve_again, "Serve it again here, where service is in doubt", {}
+    ),
+    "record-service": _verb(
+        "RecordService",
+        MANAGE,
+        ServiceInput,
+        service.record_service,
+        "Put service by other means on record, where it is in doubt",
+        {"method": "courier", "served_at": "2026-11-04T10:00:00Z", "proof": "Receipt 4711, signed at the front desk."},
+    ),
+}
 
 
 # --- Requests for more time ----------------------------------------------------------------------------------------------
@@ -274,6 +327,7 @@ class _ExtensionVerb(Verb):
         return found
 
     def lock(self, found: ExtensionRequest) -> None:
+        hold_calendar()
         locked_case(found.notice.case_id)
 
     def act(self, found: ExtensionRequest, **data: Any) -> ExtensionRequest:

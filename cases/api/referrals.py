@@ -10,10 +10,9 @@ from drf_spectacular.utils import extend_schema, extend_schema_field, extend_sch
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, described
-from accounts.permissions import allowed
+from accounts.api.endpoints import One, Verb, can, described
 from cases.actions import referrals as act
-from cases.actions.deadlines import locked_case
+from cases.actions.deadlines import hold_calendar, locked_case
 from cases.models import Referral
 from cases.models.referral import DeclineHead
 from cases.rules import REFERRAL_RULES
@@ -44,7 +43,7 @@ class ReferralSerializer(serializers.ModelSerializer[Referral]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, referral: Referral) -> list[str]:
-        return [verb.rstrip("_") for verb in allowed(self.context["request"].user, REFERRAL_RULES, referral)]
+        return can(self.context["request"].user, REFERRAL_RULES, referral, queue=())
 
 
 class SentReferralSerializer(ReferralSerializer):
@@ -122,10 +121,13 @@ class DeclineInput(Input):
     reason = Text(max_length=8000)
 
 
-class _ReferralVerb(Verb):
-    """One thing that the authority can do to a referral."""
+class WithdrawInput(Input):
+    reason = Text(max_length=4000)
 
-    scopes = {"POST": WRITE}
+
+class _ReferralVerb(Verb):
+    """One thing that can be done to a referral: the authority's steps, and the ministry's taking back."""
+
     do: ClassVar[Callable[..., Referral]]
 
     def find(self, **where: Any) -> Referral:
@@ -133,6 +135,8 @@ class _ReferralVerb(Verb):
         return found
 
     def lock(self, found: Referral) -> None:
+        # In the order of the actions: the calendar before any case.
+        hold_calendar()
         locked_case(found.case_id)
 
     def act(self, found: Referral, **data: Any) -> Referral:
@@ -143,8 +147,16 @@ class _ReferralVerb(Verb):
         return SentReferralSerializer(shown, context={"request": self.request}).data
 
 
-def _verb(name: str, body: type[Input], do: Callable[..., Referral], summary: str, example: dict[str, Any]) -> Any:
-    view = type(name, (_ReferralVerb,), {"input": body, "do": staticmethod(do), "__doc__": do.__doc__})
+def _verb(
+    name: str,
+    body: type[Input],
+    do: Callable[..., Referral],
+    summary: str,
+    example: dict[str, Any],
+    scope: str = WRITE,
+) -> Any:
+    members = {"input": body, "do": staticmethod(do), "scopes": {"POST": scope}, "__doc__": do.__doc__}
+    view = type(name, (_ReferralVerb,), members)
     return described(view, tag="referrals", summary=summary, answer=SentReferralSerializer, example=example)
 
 
@@ -160,4 +172,12 @@ Return = _verb(
 Decline = _verb(
     "Decline", DeclineInput, act.decline, "Decline a referral", {"head": "impact", "reason": "It is slight."}
 )
-VERBS = {"acknowledge": Acknowledge, "accept": Accept, "return": Return, "decline": Decline}
+Withdraw = _verb(
+    "WithdrawReferral",
+    WithdrawInput,
+    act.withdraw,
+    "Withdraw a referral",
+    {"reason": "The parties are about to settle."},
+    "cases:decide",
+)
+VERBS = {"acknowledge": Acknowledge, "accept": Accept, "return": Return, "decline": Decline, "withdraw": Withdraw}

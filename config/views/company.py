@@ -9,15 +9,15 @@ from accounts.models import Contact, Invitation, User
 from cases.models import Exhibit, ExtensionRequest, Notice
 from config.views.blocks import Block, Row, block, first
 from disclosures.catalogue import SCHEMAS
-from disclosures.models import Filing, FollowUp
+from disclosures.models import Authorisation, Filing, FollowUp
 from evidence.models import Grant
 from ledger.time import local_date, now
 
 
 def blocks(user: User) -> list[Block]:
     """What waits for the people of a company, most pressing first."""
-    found = [_notices(user), _returned(user), _follow_ups(user), _disclosed(user), _requests(user), _drafts(user)]
-    found.append(_receipts(user))
+    found = [_notices(user), _returned(user), _follow_ups(user), authorisations(user), _disclosed(user)]
+    found += [_requests(user), _drafts(user), _receipts(user)]
     if user.role == "company_admin":
         found.append(_organisation(user))
     if user.organisation.state != "verified":
@@ -83,6 +83,19 @@ def _follow_ups(user: User) -> Block:
             )
         )
     return block("Follow-ups", "You have promised nothing that is still open.", rows)
+
+
+def authorisations(user: User) -> Block:
+    """What others permit the organisation to do, and wait for its answer to; for partners as well."""
+    waiting = Authorisation.objects.visible_to(user).to_answer(user.organisation_id).select_related("grantor")
+    words = {"proposed": "It counts once you have confirmed it.", "amending": "An amendment waits for your answer."}
+    rows = [
+        Row(f"{a.reference} from {a.grantor}", reverse("authorisation", args=[a.reference]), words[a.state])
+        for a in first(waiting)
+    ]
+    return block(
+        "Authorisations to confirm", "No authorisation waits for your answer.", rows, more=reverse("authorisations")
+    )
 
 
 def _disclosed(user: User) -> Block:

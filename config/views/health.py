@@ -72,7 +72,7 @@ def _measure() -> Health:
         wrong.append("Mail waits for more than thirty minutes.")
     if (sent is None or instant - sent > SWEEP_LATE) and Endpoint.objects.filter(state="live").exists():
         wrong.append("No webhook was looked at in the last three minutes.")
-    watched = SweepRun.objects.filter(name="monitoring").values_list("completed_at", flat=True).first()
+    watched = SweepRun.objects.filter(name="feeds").values_list("completed_at", flat=True).first()
     if (watched is None or instant - watched > WATCH_LATE) and Feed.objects.filter(state="active").exists():
         wrong.append("No feed was looked at in the last fifteen minutes.")
     return Health(not wrong, facts, wrong)

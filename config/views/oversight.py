@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import SignedInRequest, User
 from cases.models import Publication
 from config.views.blocks import Block, Row, block, first
+from config.views.company import authorisations
 from config.views.health import measure
 from ledger.models import Event, PutOff
 from web.pages import row_number
@@ -71,10 +72,13 @@ def operator(user: User) -> list[Block]:
 
 
 def partner(user: User) -> list[Block]:
-    """What a partner may see in the browser; the rest is the API's."""
+    """What waits for a partner, and what has been published."""
     published = Publication.objects.visible_to(user).order_by("-pk")
     rows = [Row(p.title, reverse("decision", args=[p.pk])) for p in first(published)]
-    return [block("Published decisions", "No decision has been published yet.", rows, more=reverse("decisions"))]
+    published_here = block(
+        "Published decisions", "No decision has been published yet.", rows, more=reverse("decisions")
+    )
+    return [authorisations(user), published_here]
 
 
 @login_required

@@ -1,5 +1,6 @@
 """What a company does with its filings, and what the ministry answers."""
 
+from disclosures.actions.declaring import submit, submit_standing
 from disclosures.actions.filing import (
     SectionChanged,
     amend,
@@ -11,8 +12,6 @@ from disclosures.actions.filing import (
     save_content,
     save_section,
     start,
-    submit,
-    submit_standing,
 )
 from disclosures.actions.many import AT_MOST, Item, Outcome, file
 from disclosures.actions.review import accept, acknowledge, admit, reject, return_, want_more, withdraw

@@ -1,4 +1,4 @@
-"""What a company does with one filing: draft it, save it, declare it, amend it."""
+"""What a company does with one filing before it declares it: begin it, save it, discard it, amend it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,29 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
-from disclosures.actions.standing import NO_STANDING, standing_of
-from disclosures.catalogue import DECLARATION_VERSION, SCHEMAS
+from disclosures.catalogue import SCHEMAS
 from disclosures.models import (
     Filing,
     FilingBarrier,
-    FilingEvidence,
     FilingSection,
-    FilingVersion,
-    FollowUp,
     Scheme,
-    StandingDeclaration,
-    amended_version,
 )
 from disclosures.rules import RULES
-from disclosures.schema import asked, changes, follow_ups, problems
-from evidence.actions import hand_in, wall_off
+from disclosures.schema import asked, problems
+from evidence.actions import wall_off
 from evidence.models import EvidenceItem
 from ledger.actions import Entry, action, record, record_many, wall
 from ledger.references import next_references
+from ledger.rows import insert_many
 from ledger.time import local_date, now
-from notifications.actions import tell
 from web.problems import Conflict, Invalid
 
 PREFIX = {"disclosure": "D", "allegation": "A"}
@@ -66,22 +58,37 @@ def start(kind: str, *, by: User) -> Filing:
     return filing
 
 
-def begin(kind: str, contents: Sequence[dict[str, Any]], *, by: User, amends: Filing | None = None) -> list[Filing]:
-    """New filings, under the references that their contents name; `lay_out` makes drafts of them."""
-    scheme, instant = Scheme.objects.current(), now()
-    filings = Filing.objects.bulk_create(
+def begin(
+    kind: str,
+    contents: Sequence[dict[str, Any]],
+    *,
+    by: User,
+    amends: Filing | None = None,
+    declared_at: Sequence[datetime | None] | None = None,
+) -> list[Filing]:
+    """New filings, under the references that their contents name; `lay_out` makes drafts of them.
+
+    `declared_at` says of each when it was handed in, if the caller goes on to `declare_all`: it is written at once in
+    the state to which that leads, as nobody sees it in between.
+    """
+    scheme, instant, after = Scheme.objects.current(), now(), state_after(RULES[kind]["submit"])
+    filings = insert_many(
         Filing(
             kind=kind,
             reference=reference,
             organisation_id=by.organisation_id,
-            scheme=scheme,
-            created_by=by,
+            scheme_id=scheme.pk,
+            state=after if at else Filing.State.DRAFT,
+            submitted_at=at,
+            created_by_id=by.pk,
             created_at=instant,
             amends=amends,
             # An amendment carries its original's reference in its content; the unique one stays with the original.
             filer_reference=None if amends else content.get("filer_reference"),
         )
-        for reference, content in zip(next_references(PREFIX[kind], len(contents)), contents, strict=True)
+        for reference, content, at in zip(
+            next_references(PREFIX[kind], len(contents)), contents, declared_at or [None] * len(contents), strict=True
+        )
     )
     record_many([Entry(f"{kind}.started", f, {}, [f.organisation_id], by=by, private=True) for f in filings])
     return filings
@@ -93,7 +100,7 @@ def lay_out(drafts: Sequence[tuple[Filing, dict[str, Any]]], *, by: User | None)
     """
     instant = now()
     today = local_date(instant)
-    FilingSection.objects.bulk_create(
+    insert_many(
         FilingSection(
             filing=filing,
             key=section.key,
@@ -231,162 +238,12 @@ def missing(filing: Filing) -> dict[str, dict[str, str]]:
     return {key: messages for key, messages in found.items() if messages}
 
 
-@action
-def submit(
-    filing_id: int, *, by: User, name: str, capacity: str, received_at: datetime, seen: str | None = None
-) -> Filing:
-    """Make the declaration and hand the filing in: its content is frozen as a version with a hash.
-
-    `received_at` is when the last byte of the declaration arrived. `seen` is the digest of what the declarer was shown:
-    nobody declares what a colleague changed meanwhile. Raises Invalid while sections are incomplete.
-    """
-    filing = Filing.objects.select_for_update().get(pk=filing_id)
-    check(by, RULES[filing.kind]["submit"], filing)
-    if by.is_service:
-        raise PermissionDenied("A program declares by a standing declaration, which a person has made in the browser.")
-    content = _whole(filing)
-    if seen is not None and seen != digest(content):
-        raise Conflict("A colleague has changed this filing since you checked it. Check it again before you declare.")
-    declare_all([(filing, content)], Maker(by, name, capacity), by=by, received_at=received_at)
-    return filing
-
-
-@action
-def submit_standing(filing_id: int, *, by: User, standing_declaration: str, received_at: datetime) -> Filing:
-    """Hand a filing in under a standing declaration: for programs. Raises Invalid beside what is missing."""
-    filing = Filing.objects.select_for_update().get(pk=filing_id)
-    check(by, RULES[filing.kind]["submit"], filing)
-    standing = standing_of(filing.organisation_id, {standing_declaration}).get(standing_declaration)
-    if standing is None:
-        raise Invalid({"standing_declaration": [NO_STANDING]})
-    declare_all([(filing, _whole(filing))], Maker.of(standing), by=by, received_at=received_at)
-    return filing
-
-
-def _whole(filing: Filing) -> dict[str, Any]:
-    if missing(filing):
-        raise Invalid({"": ["Some sections are not complete. Complete them before you declare"]})
-    return declarable(filing)
-
-
-@dataclass(frozen=True)
-class Maker:
-    """Who declares: a person at the page, or the person of a standing declaration."""
-
-    person: User
-    name: str
-    capacity: str
-    standing: StandingDeclaration | None = None
-
-    @classmethod
-    def of(cls, standing: StandingDeclaration) -> Maker:
-        return cls(standing.made_by, standing.name, standing.capacity, standing)
-
-
-def declare_all(
-    handed: Sequence[tuple[Filing, dict[str, Any]]], maker: Maker, *, by: User, received_at: datetime
-) -> None:
-    """Freeze the content of filings of one kind and organisation as versions; a shared step, they are locked or new."""
-    if not handed:
-        return
-    kind, organisation_id = handed[0][0].kind, handed[0][0].organisation_id
-    rule = RULES[kind]["submit"]
-    versions = [_version(filing, content, maker, received_at) for filing, content in handed]
-    FilingVersion.objects.bulk_create(versions)
-    for filing, _ in handed:
-        filing.state, filing.submitted_at = state_after(rule), received_at
-    Filing.objects.filter(pk__in=[filing.pk for filing, _ in handed]).update(
-        state=state_after(rule), submitted_at=received_at
-    )
-    _link_evidence(handed, by=by, at=received_at)
-    _promise(versions)
-    details = {"standing": maker.standing.reference} if maker.standing else {}
-    record_many(
-        [
-            Entry(
-                f"{kind}.submitted",
-                version.filing,
-                {"version": version.number, "sha256": version.sha256, **details},
-                [organisation_id],
-                received_at,
-                by,
-            )
-            for version in versions
-        ]
-    )
-    _tell_of_receipt(versions, received_at)
-
-
-def _version(filing: Filing, content: dict[str, Any], maker: Maker, received_at: datetime) -> FilingVersion:
-    # A filing that was just begun has nothing before it: nobody needs to look.
-    new = filing.state == "draft" and filing.amends_id is None
-    number = 1 if new else filing.versions.count() + 1
-    previous = None if new else filing.versions.order_by("-number").first() or amended_version(filing)
-    return FilingVersion(
-        filing=filing,
-        number=number,
-        schema_version=SCHEMAS[filing.kind].version,
-        content=content,
-        sha256=digest(content),
-        declaration_version=maker.standing.declaration_version if maker.standing else DECLARATION_VERSION,
-        declared_by=maker.person,
-        declared_name=maker.name,
-        declared_capacity=maker.capacity,
-        standing_declaration=maker.standing,
-        declared_at=now(),
-        received_at=received_at,
-        changed_fields=changes(previous.content, content) if previous else [],
-    )
-
-
-def _tell_of_receipt(versions: Sequence[FilingVersion], received_at: datetime) -> None:
-    first = versions[0]
-    filing, said = first.filing, {"kind": first.filing.get_kind_display().lower()}
-    if len(versions) > 1:
-        tell(
-            "filings_received",
-            filing,
-            organisations=[filing.organisation_id],
-            url=reverse(f"{filing.kind}s"),
-            count=len(versions),
-            first=filing.reference,
-            last=versions[-1].filing.reference,
-            received_at=received_at.isoformat(),
-            **said,
-        )
-        return
-    tell(
-        "filing_receipt",
-        filing,
-        organisations=[filing.organisation_id],
-        url=reverse("filing_receipt", args=[filing.reference]),
-        reference=filing.reference,
-        sha256=first.sha256,
-        received_at=received_at.isoformat(),
-        **said,
-    )
-
-
 def digest(content: dict[str, Any]) -> str:
     """SHA-256 of the content as JSON with sorted keys and no spaces."""
-    return hashlib.sha256(
-        json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    ).hexdigest()
+    return hashlib.sha256(_SORTED.encode(content).encode()).hexdigest()
 
 
-def _link_evidence(handed: Sequence[tuple[Filing, dict[str, Any]]], *, by: User, at: datetime) -> None:
-    named = [(filing, named_evidence(filing.kind, content)) for filing, content in handed]
-    wanted = {reference for _, references in named for reference in references}
-    if not wanted:
-        return
-    own = EvidenceItem.objects.filter(organisation_id=handed[0][0].organisation_id, reference__in=wanted).order_by("pk")
-    items = {item.reference: item for item in own}
-    links = [(filing, items[ref]) for filing, references in named for ref in references if ref in items]
-    FilingEvidence.objects.bulk_create([FilingEvidence(filing=f, item=i) for f, i in links], ignore_conflicts=True)
-    hand_in(items.values(), by=by, at=at)
-    for filing, _ in handed:
-        if filing.amends_id is not None:
-            wall_off(items.values(), [barrier.user for barrier in filing.barriers.select_related("user")])
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def bar(filing: Filing, user: User) -> None:
@@ -398,31 +255,6 @@ def bar(filing: Filing, user: User) -> None:
     FilingBarrier.objects.bulk_create([FilingBarrier(filing=f, user=user) for f in lineage], ignore_conflicts=True)
     wall(lineage, [user])
     wall_off(EvidenceItem.objects.filter(filing_links__filing__in=lineage).distinct(), [user])
-
-
-def _promise(versions: Sequence[FilingVersion]) -> None:
-    """A dated follow-up for every fact that filings which are new leave unknown; see `follow` for the others."""
-    new = [v for v in versions if v.number == 1 and v.filing.amends_id is None]
-    FollowUp.objects.bulk_create(
-        FollowUp(filing=v.filing, field=name, due_on=due_on)
-        for v in new
-        for name, due_on in follow_ups(SCHEMAS[v.filing.kind], v.content)
-    )
-    for version in versions:
-        if version.number > 1 or version.filing.amends_id is not None:
-            follow(version.filing, version.content)
-
-
-def follow(filing: Filing, content: dict[str, Any]) -> None:
-    """Open a dated follow-up for every fact not yet known, and close those that are known by now.
-
-    What an amendment leaves unknown is promised by the amendment from here on, no longer by what it amends.
-    """
-    open_now = dict(follow_ups(SCHEMAS[filing.kind], content))
-    promised = FollowUp.objects.filter(filing__in=filing.lineage(), done_at__isnull=True)
-    promised.exclude(filing=filing, field__in=open_now).update(done_at=now())
-    for name, due_on in open_now.items():
-        FollowUp.objects.update_or_create(filing=filing, field=name, done_at=None, defaults={"due_on": due_on})
 
 
 @action

@@ -9,15 +9,14 @@ from typing import Any
 
 from accounts.models import Organisation, User
 from accounts.permissions import check
+from disclosures.actions.declaring import Maker, declare_all
 from disclosures.actions.filing import (
     EVIDENCE_FIELDS,
     FILER_REFERENCE,
     STRANGE_EVIDENCE,
     WRONG_REFERENCE,
-    Maker,
     begin,
     declarable,
-    declare_all,
     lay_out,
     named_evidence,
 )
@@ -161,9 +160,11 @@ def _create(kind: str, judged: list[tuple[Item, Outcome]], known: _Known, *, by:
     """Write what was judged fit, and give every outcome its filing."""
     fresh = [(item, outcome) for item, outcome in judged if outcome.state == "created"]
     contents = [outcome.content for _, outcome in fresh]
+    declared_at = [received_at if item.standing_declaration else None for item, _ in fresh]
+    filings = begin(kind, contents, by=by, declared_at=declared_at)
     # By the declaration under which they are handed in; "" for those that stay drafts.
     by_standing: dict[str, list[tuple[Filing, dict[str, Any]]]] = {}
-    for (item, outcome), filing, content in zip(fresh, begin(kind, contents, by=by), contents, strict=True):
+    for (item, outcome), filing, content in zip(fresh, filings, contents, strict=True):
         outcome.filing = filing
         by_standing.setdefault(item.standing_declaration, []).append((filing, content))
     lay_out(by_standing.pop("", []), by=by)

@@ -6,7 +6,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.permissions import check
-from disclosures.actions.filing import follow, lay_out, rule_of, state_after
+from disclosures.actions.declaring import follow
+from disclosures.actions.filing import lay_out, rule_of, state_after
 from disclosures.models import (
     Filing,
     FilingReview,

@@ -1,6 +1,9 @@
-"""What a disclosure and an allegation ask, section by section, and the declaration that ends both."""
+"""What a disclosure and an allegation ask, section by section, and the declaration that ends both; what an authorisation
+says.
+"""
 
 from disclosures.catalogue.allegation import ALLEGATION
+from disclosures.catalogue.authorisation import AUTHORISATION
 from disclosures.catalogue.choices import ACTIVITY, BANDS, LIMBS, PURPOSE, TIMEZONES
 from disclosures.catalogue.disclosure import DISCLOSURE
 
@@ -15,6 +18,7 @@ DECLARATION_VERSION = "declaration-1"
 __all__ = [
     "ACTIVITY",
     "ALLEGATION",
+    "AUTHORISATION",
     "BANDS",
     "DECLARATION",
     "DECLARATION_VERSION",

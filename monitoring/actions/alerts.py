@@ -15,11 +15,13 @@ from django.core.files.storage import storages
 from django.db.models import Q
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Organisation, User
 from accounts.permissions import check
+from disclosures.models import Authorisation
 from ledger.actions import action, record
 from ledger.references import next_reference
 from ledger.time import now
+from monitoring.matching import Permit, permits_of
 from monitoring.models import Alert, AlertStep, AlertVersion, Batch, Feed
 from monitoring.reading import METHOD, Options, fingerprint, read
 from monitoring.rules import ALERT_RULES, FEED_RULES
@@ -92,7 +94,16 @@ def _looked_at(window: Window) -> dict[str, Any]:
         parts = [_part(batch, place) for batch in chosen]
         if not parts:
             return {"findings": []}
-        return read(merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000)), Options())
+        kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
+        return read(kept, Options(permits=_permits(chosen[0].organisation)))
+
+
+def _permits(provider: Organisation) -> list[Permit]:
+    """What the register says that the provider permits: work under it is no finding."""
+    found: list[Permit] = []
+    for entry in Authorisation.objects.of(provider).with_history().order_by("pk"):
+        found += permits_of(entry.reference, entry.history, entry.registered_at)
+    return found
 
 
 def _part(batch: Batch, folder: Path) -> Part:

@@ -36,13 +36,15 @@ def concentration(rows: Any) -> Any:
     """
     counted = rows.filter(rows.cluster.notnull())
     each = counted.group_by(["unit", "cluster"]).agg(c=counted.count())
-    total = each.group_by("unit").agg(templated=each.c.sum(), squares=(each.c.cast("float64") ** 2).sum(), most=each.c.max())
+    total = each.group_by("unit").agg(
+        templated=each.c.sum(), squares=(each.c.cast("float64") ** 2).sum(), most=each.c.max()
+    )
     best = each.join(total.select("unit", "most"), "unit")
     best = best.filter(best.c == best.most)
-    return total.mutate(
-        hhi=total.squares / total.templated.cast("float64") ** 2, top=total.most / total.templated
-    ).select("unit", "templated", "hhi", "top").join(
-        best.group_by("unit").agg(top_cluster=best.cluster.min()), "unit"
+    return (
+        total.mutate(hhi=total.squares / total.templated.cast("float64") ** 2, top=total.most / total.templated)
+        .select("unit", "templated", "hhi", "top")
+        .join(best.group_by("unit").agg(top_cluster=best.cluster.min()), "unit")
     )
 
 
@@ -58,7 +60,11 @@ def sweep(rows: Any) -> Any:
     prompts = rows.filter(rows.prompt.notnull() & rows.cluster.notnull())
     total = rows.filter(rows.cluster.notnull()).group_by("unit").agg(prompted=ibis._.count())
     half = prompts.group_by("unit").agg(half=(prompts.us.min() + prompts.us.max()) / 2)
-    each = prompts.group_by(["unit", "cluster", "prompt"]).agg(c=prompts.count(), since=prompts.us.min()).join(half, "unit")
+    each = (
+        prompts.group_by(["unit", "cluster", "prompt"])
+        .agg(c=prompts.count(), since=prompts.us.min())
+        .join(half, "unit")
+    )
     clusters = each.group_by(["unit", "cluster"]).agg(
         c=each.c.sum(), different=each.count(), early=(each.since <= each.half).cast("int64").sum()
     )
@@ -84,7 +90,9 @@ def stateless(rows: Any) -> Any:
     sessions = rows.filter(rows.session.notnull()).group_by(["unit", "session"]).agg(c=ibis._.count())
     lonely = sessions.group_by("unit").agg(lonely=(sessions.c == 1).cast("float64").mean(), sessions=sessions.count())
     prefixed = rows.filter(rows.prefix.notnull())
-    unseen = prefixed.group_by("unit").agg(unseen=prefixed.prefix.nunique() / prefixed.count(), prefixes=prefixed.count())
+    unseen = prefixed.group_by("unit").agg(
+        unseen=prefixed.prefix.nunique() / prefixed.count(), prefixes=prefixed.count()
+    )
     return _either(lonely, unseen)
 
 

@@ -9,10 +9,12 @@ import ibis
 HOUR = 3_600_000_000
 # Rows that an account must have with a template for it to count as the account's own.
 TEMPLATE_ROWS = 5
+PER_KIND = 12  # things of one kind for each account
 
 
 def shared_things(rows: Any, kind: str, column: str, least: int = 1) -> Any:
-    """(account, kind, thing, n): what of a column at least two accounts use, each in at least `least` rows.
+    """(account, kind, thing, n): what of a column at least two accounts use, each in at least `least` rows; of each account
+    the 12 it uses most.
 
     Needs: the column. Unit: rows.
     """
@@ -20,7 +22,9 @@ def shared_things(rows: Any, kind: str, column: str, least: int = 1) -> Any:
     used = used.filter(used.n >= least)
     many = used.group_by(column).agg(users=used.count())
     shared = used.join(many.filter(many.users >= 2).select(column), column)
-    return shared.select("account", kind=ibis.literal(kind), thing=shared[column], n=shared.n)
+    things = shared.select("account", kind=ibis.literal(kind), thing=shared[column], n=shared.n)
+    most = ibis.window(group_by=things.account, order_by=[things.n.desc(), things.thing])
+    return things.mutate(place=ibis.row_number().over(most)).filter(ibis._.place < PER_KIND).drop("place")
 
 
 def hourly(rows: Any) -> Any:

@@ -25,7 +25,9 @@ def repeats(rows: Any) -> Any:
     answer is no way to collect training data.
     """
     prompts = rows.filter(rows.prompt.notnull())
-    return prompts.group_by("unit").agg(prompts=prompts.count(), repeated=1 - prompts.prompt.nunique() / prompts.count())
+    return prompts.group_by("unit").agg(
+        prompts=prompts.count(), repeated=1 - prompts.prompt.nunique() / prompts.count()
+    )
 
 
 @ibis.udf.scalar.builtin(name="bit_count", signature=(("int64",), "int64"))
@@ -46,7 +48,9 @@ def mutation(rows: Any, dialect: str = "duckdb") -> Any:
     is what red-teamers do, and what their tools do.
     """
     ones = _ones_duckdb if dialect == "duckdb" else _ones_clickhouse
-    kept = rows.filter(rows.template.notnull() & rows.refused.notnull()).select("unit", "account", "us", "template", "refused")
+    kept = rows.filter(rows.template.notnull() & rows.refused.notnull()).select(
+        "unit", "account", "us", "template", "refused"
+    )
     before = ibis.window(group_by=kept.account, order_by=[kept.us, kept.template], preceding=(None, 1))
     marked = kept.mutate(at=ibis.ifelse(kept.refused, kept.us, ibis.null("int64")).max().over(before))
     tried = marked.filter(marked["at"].notnull() & (marked.us - marked["at"] <= TEN_MINUTES))
@@ -55,6 +59,9 @@ def mutation(rows: Any, dialect: str = "duckdb") -> Any:
     near = pairs.mutate(near=(ones(pairs.template ^ pairs.anchor) <= 10).cast("int64"))
     chains = near.group_by("unit").agg(mutated=near.near.sum())
     total = kept.group_by("unit").agg(templated=kept.count())
-    return total.left_join(chains, "unit").drop("unit_right").mutate(
-        mutation=ibis.coalesce(ibis._.mutated, 0) / ibis._.templated
-    ).select("unit", "mutation")
+    return (
+        total.left_join(chains, "unit")
+        .drop("unit_right")
+        .mutate(mutation=ibis.coalesce(ibis._.mutated, 0) / ibis._.templated)
+        .select("unit", "mutation")
+    )

@@ -77,7 +77,7 @@ def around_the_clock(rows: Any, years: range) -> Any:
     eight has hc >= 0.95 and active >= 0.9); together with cv < 0.7 none of 421 real clients did.
     """
     utc = _entropy(rows.group_by(["unit", (rows.us // HOUR % 24).name("h")]).agg(c=rows.count().cast("float64")))
-    local = rows.mutate(h=(rows.us + _summer(rows.us, years)) // HOUR % 24)
+    local = rows.mutate(h=(rows.us + summer_time(rows.us, years)) // HOUR % 24)
     london = _entropy(local.group_by(["unit", "h"]).agg(c=local.count().cast("float64")))
     windows = rows.group_by(["unit", (rows.us // WINDOW).name("w")]).agg(c=rows.count())
     active = windows.group_by("unit").agg(
@@ -93,7 +93,7 @@ def _entropy(hours: Any) -> Any:
     return share.group_by("unit").agg(entropy=-(share.p * share.p.ln()).sum() / ibis.literal(24.0).ln())
 
 
-def _summer(us: Any, years: range) -> Any:
+def summer_time(us: Any, years: range) -> Any:
     """An hour, in microseconds, while London keeps summer time."""
     shift = ibis.literal(0, "int64")
     for year in years:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 MINUTE = 60_000_000  # microseconds
 # The windows in which a peak is looked for: 10 minutes, an hour, a day, a week; in microseconds.
 WINDOWS = {"10m": 10 * MINUTE, "1h": 60 * MINUTE, "24h": 1440 * MINUTE, "7d": 10080 * MINUTE}

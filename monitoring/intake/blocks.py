@@ -112,7 +112,7 @@ class Blocks:
 
     def _csv(self, data: bytes) -> dict[str, Any]:
         names = [name or f"-{index}" for index, name in enumerate(self.layout.canonical())]
-        kinds = {name: pa.int64() for name in COUNTS} | {name: ENCODED for name in TEXTS}
+        kinds = {name: pa.int64() for name in COUNTS} | dict.fromkeys(TEXTS, ENCODED)
         kinds |= {name: pa.string() for name in DIFFERENT} | {"ts": pa.string(), "refused": pa.bool_()}
         kinds["params"] = ENCODED
         table = pyarrow.csv.read_csv(

@@ -47,7 +47,7 @@ SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "pa
 NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
 MEMORY = "1000MB"
 THREADS = 2
-TRUNCATED_NOTE = "The last line is not whole."
+LIMITS = Limits()
 
 
 @dataclass
@@ -93,7 +93,7 @@ def connect(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
 
 
 def take_in(
-    path: Path, folder: Path, *, limits: Limits = Limits(), progress: Callable[[int, int], None] | None = None
+    path: Path, folder: Path, *, limits: Limits = LIMITS, progress: Callable[[int, int], None] | None = None
 ) -> Kept:
     """Read the file once and keep its rows in `folder`. `progress(read, size)` is told bytes of the file.
 
@@ -161,13 +161,13 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
     kept.notes += lines.notes
 
 
-def _count_all(
-    number: int, data: bytes, missing: list[str], lines: Lines, keeper: _Keeper, limits: Limits
-) -> None:
+def _count_all(number: int, data: bytes, missing: list[str], lines: Lines, keeper: _Keeper, limits: Limits) -> None:
     """A file whose header lacks what every row must have: each of its lines is rejected, and said to be."""
     reason = f"the file has no column {', '.join(missing)}"
     count = sum(1 for line in data.split(b"\n") if line.strip())
-    count += sum(sum(1 for line in more.split(b"\n") if line.strip()) for start, more in lines.blocks() if start > number)
+    count += sum(
+        sum(1 for line in more.split(b"\n") if line.strip()) for start, more in lines.blocks() if start > number
+    )
     keeper.kept.reasons[reason] += count
     keeper.kept.notes.append(f"Not a usage log: {reason}.")
     keeper.reject([(number + offset, reason) for offset in range(min(count, 100))])
@@ -350,7 +350,9 @@ class _Keeper:
 
 def _signed(number: str) -> str:
     """An unsigned 64-bit number as the signed one with the same bits, in SQL; only for few rows."""
-    return f"CASE WHEN {number} >= 9223372036854775808 THEN ({number}::HUGEINT - 18446744073709551616) ELSE {number} END"
+    return (
+        f"CASE WHEN {number} >= 9223372036854775808 THEN ({number}::HUGEINT - 18446744073709551616) ELSE {number} END"
+    )
 
 
 def _number(kept: str, source: str) -> str:

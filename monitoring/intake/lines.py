@@ -166,8 +166,9 @@ def _params(value: Any) -> dict[str, Any]:
 
     def number(key: str) -> float | None:
         found = value.get(key)
-        good = isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < 1e9
-        return float(found) if good else None
+        if not isinstance(found, int | float) or isinstance(found, bool) or not abs(found) < 1e9:
+            return None
+        return float(found)
 
     return {
         "logprobs": bool(value.get("logprobs") or value.get("top_logprobs")),

@@ -16,7 +16,7 @@ from isal import igzip, isal_zlib
 from monitoring.schema import CANONICAL, HEADER_KEY
 
 BLOCK = 48 << 20  # bytes of text that are read at a time
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError)
 
 
 class Unreadable(Exception):
@@ -86,7 +86,7 @@ class Lines:
             while True:
                 try:
                     piece = stream.read(BLOCK)
-                except (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError) as wrong:
+                except DAMAGE as wrong:
                     # What was unpacked before the damage has been read in smaller steps already.
                     self.cut = True
                     self.notes.append(
@@ -122,11 +122,12 @@ class _Steps:
     def read(self, size: int) -> bytes:
         if self.failed is not None:
             raise self.failed
-        pieces, have = [], 0
+        pieces: list[bytes] = []
+        have = 0
         while have < size:
             try:
                 piece = self.stream.read(min(1 << 20, size - have))
-            except (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError) as wrong:
+            except DAMAGE as wrong:
                 if not pieces:
                     raise
                 self.failed = wrong

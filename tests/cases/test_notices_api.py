@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client as Browser
 
 from accounts.actions import make_client
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
 from cases.actions import extensions
+from cases.actions.deadlines import hold_calendar, locked_case
 from cases.models import Case, ExtensionRequest, Notice
 from ledger.models import Event
 from ledger.time import now
@@ -165,3 +170,33 @@ def test_requests_of_the_other_side_are_not_there(w: World, case: Case) -> None:
     assert program(w, w.complainant).get("/api/v1/extensions/").json()["results"] == []
     assert len(program(w, w.caseworker).get("/api/v1/extensions/").json()["results"]) == 1
     answer(case, w.respondent)
+
+
+def test_extension_waits_for_the_calendar_without_holding_the_case(
+    w: World, case: Case, concurrently: Callable[..., list[Any]]
+) -> None:
+    """Whoever changes the calendar goes on to the cases: what the API locks must not stand in the way."""
+    system, held = program(w, w.caseworker), threading.Event()
+    url = f"/api/v1/notices/{notice_to(case, w.respondent).reference}/extend/"
+    more = {"until_day": (now() + timedelta(days=60)).date().isoformat(), "reasons": "The logs are abroad"}
+
+    def calendar() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            hold_calendar(alone=True)
+            held.set()
+            for _ in range(100):
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+                if cursor.fetchone()[0]:
+                    break
+                time.sleep(0.02)
+            else:
+                raise AssertionError("nobody waits for the calendar")
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            locked_case(case.pk)
+
+    def extension() -> int:
+        assert held.wait(10)
+        status: int = post(system, url, more).status_code
+        return status
+
+    assert concurrently(calendar, extension) == [None, 200]

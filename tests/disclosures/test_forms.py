@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disclosures.catalogue import SCHEMAS
-from disclosures.forms import MOST, ReceiptForm, SectionForm, WholeField, initial_of, section_form
-from disclosures.schema import ESTIMATED, NOT_KNOWN, Field, asked, problems
+from disclosures.forms import ReceiptForm, SectionForm, WholeField, initial_of, section_form
+from disclosures.schema import ESTIMATED, MOST, NOT_KNOWN, Field, asked, problems
 from tests.disclosures.content import BySection, estimated, exact, flat, full_allegation, full_disclosure, not_known
 from tests.disclosures.people import filled_in
 from tests.disclosures.test_schema import TODAY, unhurried

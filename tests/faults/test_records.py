@@ -20,6 +20,8 @@ from cases.actions import case as cases
 from cases.models import Case, Decision, Exhibit, Notice, Question, Referral, Response
 from config import story
 from disclosures import actions as filings
+from disclosures.actions import authorisations
+from disclosures.examples import AUTHORISATION
 from ledger.actions import place_events
 from ledger.models import Event
 from ledger.time import local_date, now, standing_at
@@ -60,6 +62,12 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
     )
     filing = story.draft("disclosure", people.respondent, story.disclosure_content(1))
     submitted = story.file_it("disclosure", people.rival, story.disclosure_content(2))
+    by, to = people.complainant, people.respondent
+    asked_for, agreed = (
+        authorisations.propose(by=by, grantee=to.organisation.name, content=AUTHORISATION).pk for _ in range(2)
+    )
+    authorisations.confirm(agreed, by=to, name="N", capacity="C")
+    other = {**AUTHORISATION, "max_requests": 250_000}
     (question,) = Question.objects.filter(notice=_notice(running))
     letter = Message.objects.filter(template="referral_queued").earliest("pk")
     reminder_at = (_notice(running).due_at or now()) - timedelta(days=3)
@@ -108,6 +116,14 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
         "start": lambda: filings.start("disclosure", by=people.respondent),
         "submit": lambda: filings.submit(filing.pk, by=people.respondent, name="N", capacity="C", received_at=now()),
         "accept_filing": lambda: filings.accept(submitted.pk, by=officer),
+        "propose_authorisation": lambda: authorisations.propose(
+            by=by, grantee=to.organisation.name, content=AUTHORISATION
+        ),
+        "confirm": lambda: authorisations.confirm(asked_for, by=to, name="N", capacity="C"),
+        "refuse_authorisation": lambda: authorisations.refuse(asked_for, by=to, reason="R."),
+        "withdraw_authorisation": lambda: authorisations.withdraw(asked_for, by=by, reason="R."),
+        "amend": lambda: authorisations.amend(agreed, by=by, content=other, change="More."),
+        "revoke": lambda: authorisations.revoke(agreed, by=to, reason="R."),
         "evidence": lambda: story.give_evidence(people.respondent, "A log", rows=2),
         "bounce": lambda: record_bounce(letter.pk, by=None),
     }
@@ -176,6 +192,7 @@ def test_change_whose_second_event_fails_does_not_happen(
 # --- What is recorded stays -----------------------------------------------------------------------------------------------
 # Table: columns that may still change. Everything else of these tables is refused by the database.
 KEPT: dict[str, set[str]] = {
+    "monitoring_analysisreport": set(),
     "cases_adjustment": set(),
     "cases_briefversion": set(),
     "cases_case": {"state", "round", "round_ends_at", "refers_at", "remind_at", "officer_id", "deputy_id", "ended_at"},
@@ -201,6 +218,10 @@ KEPT: dict[str, set[str]] = {
     "cases_responsereading": set(),
     "cases_service": set(),
     "cases_servicedoubt": {"settled_at", "settled_by_id", "settlement"},
+    "disclosures_authorisation": {"state", "confirmed_at", "revoked_at"},
+    "disclosures_authorisationanswer": set(),
+    "disclosures_authorisationbarrier": set(),
+    "disclosures_authorisationversion": set(),
     "disclosures_filingbarrier": set(),
     "disclosures_filinggrant": {"until"},
     "disclosures_filingreview": set(),
@@ -220,6 +241,7 @@ KEPT: dict[str, set[str]] = {
 }
 # What lives: working copies, people, outboxes, and the record of the sweeps.
 LIVING = {
+    "monitoring_analysis",
     "accounts_client",
     "accounts_contact",
     "accounts_invitation",

@@ -29,7 +29,7 @@ def test_a_caseworker_reads_an_alert_and_the_provider_sees_none_of_it(w: World, 
     for hours in (4, 2):
         body = usage_rows(now() - timedelta(hours=hours), 2) + b"not a row\n"
         send(w.complainant, body, f"batch-{hours}")
-    tasks.run_all()
+    tasks.watch_all()
     alert = Alert.objects.get()
 
     staff = enter(w.caseworker)

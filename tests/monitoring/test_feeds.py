@@ -56,7 +56,6 @@ def lines(count: int, **more: Any) -> bytes:
 @pytest.fixture
 def provider(settings: Any, storage: Path) -> User:
     settings.SECOND_FACTOR_REQUIRED = False
-    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
     return cast.person(cast.organisation("Kestrel Ltd"), "company_admin")
 
 
@@ -297,7 +296,7 @@ def test_kept_batch_is_neither_changed_nor_deleted(
 def watched(provider: User, folder: Path, at: datetime, *, hours: int = 4) -> dict[str, Any]:
     """What came in the hours before `at`, looked at."""
     received(provider, folder, usage_rows(at - timedelta(hours=hours), hours))
-    return tasks.run_all()
+    return tasks.watch_all()
 
 
 @pytest.mark.usefixtures("then")
@@ -314,7 +313,7 @@ def test_alert_is_opened_for_people_to_read(provider: User, caseworker: User, tm
     assert not any(account in str(letter.context) for account in seen.accounts)
     event = Event.objects.get(verb="alert.opened")
     assert event.audience == []
-    assert tasks.run_all()["feeds"].acted == 0, "nothing new, nothing to do"
+    assert tasks.watch_all()["feeds"].acted == 0, "nothing new, nothing to do"
 
 
 @pytest.mark.usefixtures("then", "caseworker")
@@ -352,7 +351,7 @@ def test_dismissed_alert_stays_ended_until_there_is_something_new(
 @pytest.mark.usefixtures("then", "caseworker")
 def test_ordinary_rows_open_no_alert(provider: User, tmp_path: Path) -> None:
     received(provider, tmp_path, usage_rows(AT - timedelta(hours=6), 6, together=False))
-    assert tasks.run_all()["feeds"].acted == 1
+    assert tasks.watch_all()["feeds"].acted == 1
     assert not Alert.objects.exists()
     assert Feed.objects.get().evaluated == 1
 
@@ -362,7 +361,7 @@ def test_row_in_two_batches_counts_once(provider: User, tmp_path: Path) -> None:
     body = usage_rows(AT - timedelta(hours=4), 4)
     received(provider, tmp_path, body, "one")
     received(provider, tmp_path, body, "two")
-    tasks.run_all()
+    tasks.watch_all()
     once = AlertVersion.objects.get().rows
     assert once == sum(json.loads(line)["user_agent"] == "harvest-client/0.3" for line in body.splitlines())
 
@@ -375,7 +374,7 @@ def test_two_sweeps_at_once_evaluate_once(
 
     def sweep() -> Any:
         with standing_at(AT):
-            return tasks.run_all()
+            return tasks.watch_all()
 
     tallies = concurrently(*[sweep] * 4)
     assert sum(t["feeds"].acted for t in tallies) == 1
@@ -396,11 +395,11 @@ def test_batch_that_comes_while_its_feed_is_evaluated_is_evaluated_next(
         return looked_at(window)
 
     monkeypatch.setattr(act, "_looked_at", meanwhile)
-    tasks.run_all()
+    tasks.watch_all()
     feed = Feed.objects.get()
     assert (feed.batches, feed.evaluated) == (2, 1)
     with standing_at(AT + timedelta(minutes=15)):
-        assert tasks.run_all()["feeds"].acted == 1
+        assert tasks.watch_all()["feeds"].acted == 1
     feed.refresh_from_db()
     assert feed.evaluated == 2
 
@@ -413,13 +412,13 @@ def test_feed_that_fails_is_put_off_shown_and_in_nobodys_way(
     (storage / bad.file).write_bytes(b"PAR1 broken PAR1")
     other = cast.person(cast.organisation("Rival Ltd"), "company_admin")
     good = received(other, tmp_path, lines(3))
-    tally = tasks.run_all()["feeds"]
+    tally = tasks.watch_all()["feeds"]
     assert (tally.acted, tally.failed) == (1, 1)
     assert PutOff.objects.get().object_id == bad.feed_id
     assert Feed.objects.get(pk=good.feed_id).evaluated == 1
-    assert tasks.run_all()["feeds"].failed == 0, "not tried again at once"
+    assert tasks.watch_all()["feeds"].failed == 0, "not tried again at once"
     with standing_at(AT + timedelta(minutes=2)):
-        assert tasks.run_all()["feeds"].failed == 1
+        assert tasks.watch_all()["feeds"].failed == 1
         assert client.get("/health/").json()["feeds_failing"] == 1
 
 
@@ -535,6 +534,6 @@ def test_lateness_is_said_in_words_and_a_paused_feed_is_not_late(
         browser.post(reverse("feed_pause", args=[feed.pk]))
         assert "Paused: nothing is expected." in browser.get("/monitoring/").content.decode()
         received(provider, tmp_path, lines(4), "while-paused")
-        assert tasks.run_all()["feeds"].acted == 0
+        assert tasks.watch_all()["feeds"].acted == 0
         browser.post(reverse("feed_resume", args=[feed.pk]))
-        assert tasks.run_all()["feeds"].acted == 1
+        assert tasks.watch_all()["feeds"].acted == 1

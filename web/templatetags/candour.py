@@ -62,6 +62,12 @@ def _last_day(deadline: dt.datetime) -> dt.date:
     return local.date() - dt.timedelta(days=1) if local.time() == _MIDNIGHT else local.date()
 
 
+@register.filter(expects_localtime=False)
+def last_day(value: Any) -> str:
+    """The last local day before an instant at which something ends: "Friday 16 October 2026"."""
+    return day(_last_day(value)) if isinstance(value, dt.datetime) else day(value)
+
+
 def days_between(deadline: dt.datetime, now: dt.datetime) -> str:
     """Local days from now to a deadline, in words: "14 days left", "last day: today", "2 days ago"."""
     days = (_last_day(deadline) - _local(now).date()).days
@@ -117,6 +123,22 @@ def filesize(size: Any) -> str:
         amount, unit = amount / 1000, next(units)
     text = f"{amount:.1f}".removesuffix(".0") if amount < 10 else f"{amount:.0f}"
     return f"{text} {unit}"
+
+
+@register.filter
+def share(value: float) -> str:
+    """A share of one as people say it: "0.4 %", "98 %", "less than 0.01 %"."""
+    percent = 100 * float(value)
+    if 0 < percent < 0.01:
+        return "less than 0.01 %"
+    return f"{percent:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+@register.filter
+def minutes(seconds: float) -> str:
+    """A duration in whole minutes: "1 minute", "12 minutes"."""
+    whole = max(1, round(seconds / 60))
+    return f"{whole} minute" if whole == 1 else f"{whole} minutes"
 
 
 @register.filter

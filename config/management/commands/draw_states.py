@@ -13,8 +13,8 @@ from accounts.permissions import Rules
 from accounts.rules import RULES as ACCOUNT_RULES
 from cases.models import Case, Notice, Referral
 from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, NOTICE_RULES, REFERRAL_RULES
-from disclosures.models import Filing
-from disclosures.rules import ALLEGATION_RULES, DISCLOSURE_RULES
+from disclosures.models import Authorisation, Filing
+from disclosures.rules import ALLEGATION_RULES, AUTHORISATION_RULES, DISCLOSURE_RULES
 from monitoring.models import Alert, Feed
 from monitoring.rules import ALERT_RULES, FEED_RULES
 from notifications.models import Delivery, Endpoint
@@ -25,6 +25,7 @@ _REFERRED = {f"the referral is {after}": ("referred", to) for after, to in CASE_
 TABLES: tuple[tuple[str, Rules, Any, dict[str, tuple[str, str]]], ...] = (
     ("Disclosure", DISCLOSURE_RULES, Filing.State, {}),
     ("Allegation", ALLEGATION_RULES, Filing.State, {}),
+    ("Authorisation", AUTHORISATION_RULES, Authorisation.State, {}),
     ("Case", CASE_RULES, Case.State, _REFERRED),
     ("Notice", NOTICE_RULES, Notice.State, {}),
     ("Referral", REFERRAL_RULES, Referral.State, {}),

@@ -29,6 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="where the report goes")
         parser.add_argument("--authorisations", type=Path, metavar="FILE", help="a JSON list of authorisations")
         parser.add_argument("--rate-limit", type=int, metavar="N", help="the provider's limit, in requests a minute")
+        parser.add_argument(
+            "--progress", type=Path, metavar="FILE", help="where to write how many bytes have been read"
+        )
         parser.add_argument("--folder", type=Path, help="where to work (twice the file's size is needed)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,7 +42,7 @@ class Command(BaseCommand):
         told = Options(options["rate_limit"], self._permits(options["authorisations"]))
         with tempfile.TemporaryDirectory(prefix="analyse-", dir=options["folder"]) as folder:
             try:
-                kept = take_in(path, Path(folder), progress=self._progress())
+                kept = take_in(path, Path(folder), progress=self._progress(options["progress"]))
             except Unreadable as wrong:
                 raise CommandError(str(wrong)) from wrong
             report = read(kept, told)
@@ -57,11 +60,13 @@ class Command(BaseCommand):
         except (OSError, ValueError, KeyError, TypeError) as wrong:
             raise CommandError(f"The authorisations cannot be read: {wrong}") from wrong
 
-    def _progress(self) -> Any:
+    def _progress(self, path: Path | None) -> Any:
         begun, last = time.monotonic(), [0.0]
 
         def tell(done: int, size: int) -> None:
             now = time.monotonic()
+            if path is not None:
+                path.write_text(str(done))
             if sys.stderr.isatty() and now - last[0] > 1:
                 last[0] = now
                 left = (now - begun) * (size - done) / max(done, 1)

@@ -8,10 +8,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    initial = True
-
     dependencies = [
         ('accounts', '0003_kept_answers'),
+        ('monitoring', '0002_analysis_kept'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -14,44 +14,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 
-from disclosures.schema import ESTIMATED, EXACT, MOST, NOT_KNOWN, Content, Field, Schema, Section, When, is_blank
+from disclosures.forms.fields import LinesField, PlainText, TimeField, WholeField
+from disclosures.schema import ESTIMATED, EXACT, NOT_KNOWN, Content, Field, Schema, Section, When, is_blank
 from web.fields import DayField
 from web.forms import Form
 
 PRECISIONS = ((EXACT, "Exact"), (ESTIMATED, "Estimated"), (NOT_KNOWN, "Not yet known"))
 YES_NO = (("yes", "Yes"), ("no", "No"))
 _EMPTY = "Leave this empty if it is not yet known"
-_BETWEEN_DIGITS = re.compile(r"[\s,\u2019']")
-
-
-class PlainText(forms.CharField):
-    """Text with the line ends that are stored: a browser sends two characters for each, and that is no change."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        message = f"{self.label} holds a character that cannot be kept. Type it again without it"
-        self.error_messages["null_characters_not_allowed"] = message
-
-    def to_python(self, value: Any) -> str:
-        return str(super().to_python(value) or "").replace("\r\n", "\n").replace("\r", "\n")
-
-
-class WholeField(forms.IntegerField):
-    """A whole number as people write it: "1,200,000" and "1 200 000" as well."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=MOST, **kwargs)
-        self.error_messages["max_value"] = f"{self.label} must be {MOST:,} or less"
-
-    def to_python(self, value: Any) -> int | None:
-        text = _BETWEEN_DIGITS.sub("", str(value if value is not None else ""))
-        if not text:
-            return None
-        sign, digits = text[: text.startswith("-")], text.removeprefix("-")
-        if not (digits.isascii() and digits.isdecimal()):
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
-        # int() refuses thousands of digits; forty are too many in any case.
-        return int(sign + (digits.lstrip("0")[:40] or "0"))
 
 
 def _control(field: Field, evidence: Mapping[str, str], add_evidence: str) -> forms.Field:
@@ -79,6 +49,10 @@ def _control(field: Field, evidence: Mapping[str, str], add_evidence: str) -> fo
             made = forms.URLField(max_length=field.max_length, assume_scheme="https", **said)
         case "long":
             made = PlainText(max_length=field.max_length, widget=_textarea(field), **said)
+        case "lines" | "codes":
+            made = LinesField(longest=field.max_length, spaces=field.kind == "lines", **said)
+        case "time":
+            made = TimeField(**said)
         case _:
             made = PlainText(max_length=field.max_length, **said)
     if isinstance(made, forms.ChoiceField):
@@ -298,6 +272,8 @@ def _typed(field: Field, answer: Any) -> Any:
             return _day(answer)
         case "whole":
             return f"{answer:,}" if isinstance(answer, int) else answer
+        case "lines" | "codes":
+            return "\n".join(answer) if isinstance(answer, list) else answer
     return answer
 
 

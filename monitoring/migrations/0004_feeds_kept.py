@@ -4,7 +4,7 @@ from ledger.kept import keep
 
 
 class Migration(migrations.Migration):
-    dependencies = [("monitoring", "0001_feeds"), ("ledger", "0002_kept")]
+    dependencies = [("monitoring", "0003_feeds"), ("ledger", "0002_kept")]
 
     operations = [
         # A new database has it already: the ledger's migration makes a sequence for every kind of reference.

@@ -1,0 +1,97 @@
+"""Asking for an analysis, and what its worker puts on record."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from accounts.permissions import check
+from evidence.models import EvidenceItem
+from ledger.actions import action, record
+from ledger.time import now
+from monitoring.models import Analysis, AnalysisReport
+from monitoring.models.analysis import ATTEMPTS
+from monitoring.rules import ANALYSIS_RULES, ITEM_RULES
+
+GIVEN_UP = "The analysis was begun three times and never came to an end. Tell the operator of this site."
+
+
+@action
+def request_analysis(item_id: int, *, by: User, rate_limit: int | None = None) -> Analysis:
+    """Ask for the analysis of a usage log. While one is under way, that one is the answer."""
+    item = EvidenceItem.objects.select_for_update(no_key=True).get(pk=item_id)
+    check(by, ITEM_RULES["analyse"], item)
+    under_way = Analysis.objects.under_way().filter(item=item).first()
+    if under_way is not None:
+        return under_way
+    try:
+        with transaction.atomic():
+            analysis = Analysis.objects.create(item=item, requested_by=by, requested_at=now(), rate_limit=rate_limit)
+    except IntegrityError:  # the lock makes this impossible; the database is the last word
+        return Analysis.objects.under_way().get(item=item)
+    record(by, "evidence.analysis_requested", item, audience=[item.organisation_id], analysis=analysis.pk)
+    return analysis
+
+
+@action
+def begin(analysis_id: int) -> Analysis | None:
+    """Take an analysis on, or leave it alone: somebody else has it, or it is over. Fails it after three attempts."""
+    row = Analysis.objects.waiting().filter(pk=analysis_id).select_for_update(skip_locked=True, of=("self",)).first()
+    if row is None:
+        return None
+    check(None, ANALYSIS_RULES["begin"], row)
+    if row.attempts >= ATTEMPTS:
+        _end(row, "failed", GIVEN_UP)
+        return None
+    row.state, row.attempts, row.read = ANALYSIS_RULES["begin"].after, row.attempts + 1, 0
+    row.started_at = row.heard_at = now()
+    row.save(update_fields=["state", "attempts", "read", "started_at", "heard_at"])
+    return row
+
+
+@action
+def hear(analysis_id: int, *, read: int, attempt: int) -> bool:
+    """The worker lives, and has read so many bytes. False: the analysis is no longer this worker's."""
+    mine = Analysis.objects.filter(pk=analysis_id, state="running", attempts=attempt)
+    return bool(mine.update(read=read, heard_at=now()))
+
+
+@action
+def finish(analysis_id: int, *, attempt: int, written: str, sha256: str, method_version: str) -> Analysis | None:
+    """Keep the report. None: the analysis is no longer this worker's."""
+    row = _mine(analysis_id, attempt)
+    if row is None:
+        return None
+    check(None, ANALYSIS_RULES["finish"], row)
+    AnalysisReport.objects.create(analysis=row, written=written, sha256=sha256, method_version=method_version)
+    _end(row, ANALYSIS_RULES["finish"].after, "")
+    return row
+
+
+@action
+def fail(analysis_id: int, *, attempt: int, reason: str) -> Analysis | None:
+    """Say why there is no report. None: the analysis is no longer this worker's."""
+    row = _mine(analysis_id, attempt)
+    if row is None:
+        return None
+    check(None, ANALYSIS_RULES["fail"], row)
+    _end(row, ANALYSIS_RULES["fail"].after, reason[:500])
+    return row
+
+
+def _mine(analysis_id: int, attempt: int) -> Analysis | None:
+    rows = Analysis.objects.select_related("item").select_for_update(of=("self",))
+    return rows.filter(pk=analysis_id, state="running", attempts=attempt).first()
+
+
+def _end(row: Analysis, state: str, failure: str) -> None:
+    row.state, row.failure, row.finished_at = state, failure, now()
+    if state == "done":
+        row.read = row.item.size
+    row.save(update_fields=["state", "failure", "finished_at", "read"])
+    audience = [row.item.organisation_id]
+    if state == "done":
+        report = row.report
+        record(None, "evidence.analysed", row.item, audience=audience, analysis=row.pk, sha256=report.sha256)
+    else:
+        record(None, "evidence.analysis_failed", row.item, audience=audience, analysis=row.pk)

@@ -1,0 +1,164 @@
+"""What stands beside the findings: innocent explanations with what the log says of each, and the series of the charts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from monitoring.coordination import Found
+from monitoring.indicators.volume import MINUTE
+
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+HOURS_AT_MOST = 24 * 62  # of the volume chart; a longer log is drawn by the day
+TOP = 20
+
+
+def explanations(
+    values: pd.DataFrame,
+    named: list[str],
+    found: list[Found],
+    present: set[str],
+    authorised: dict[int, float],
+    names: dict[int, str],
+) -> list[dict[str, str]]:
+    """The standing panel: what would explain a finding innocently, and what this log can say for or against it.
+
+    `values` are those of all accounts; `named` the accounts that a finding names.
+    """
+    mine = values[[names[int(str(a))] in set(named) for a in values.index]] if named else values.iloc[:0]
+    return [
+        {"title": title, "says": says}
+        for title, says in (
+            ("Authorised red-teaming", _red_team(mine, present, authorised)),
+            ("A benchmark, or retries", _benchmark(mine, present)),
+            ("A batch product: one template, many documents", _batch(mine)),
+            ("A load test", _load_test(mine)),
+            ("One network for many people (a university, an office)", _networks(found, present)),
+            ("A reseller, or one organisation with several accounts", _payments(found, present)),
+            ("One product that many customers use", _product(found, present)),
+        )
+    ]
+
+
+def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, float]) -> str:
+    said = []
+    if authorised:
+        some = sum(share >= 0.95 for share in authorised.values())
+        said.append(
+            f"{len(authorised):,} accounts are named in an authorisation; {some:,} are within it almost entirely."
+        )
+    else:
+        said.append("No authorisation was compared with this log.")
+    if "refused" not in present:
+        said.append("The log does not say which calls were refused.")
+    elif len(mine):
+        said.append(
+            f"Of the calls of the accounts named above, {_weighted(mine, 'refused'):.1%} were refused; red-teaming is "
+            "refused often."
+        )
+    return " ".join(said)
+
+
+def _benchmark(mine: pd.DataFrame, present: set[str]) -> str:
+    if "prompt_hash" not in present:
+        return "The log has no prompt hashes, so repeated prompts cannot be seen."
+    if not len(mine):
+        return "No account is named by a finding."
+    return (
+        f"{_weighted(mine, 'repeated'):.1%} of the calls of the accounts named above repeat one of their own prompts; "
+        "benchmarks and retries repeat much."
+    )
+
+
+def _batch(mine: pd.DataFrame) -> str:
+    if not len(mine):
+        return "No account is named by a finding."
+    oi = float(mine.tout.sum()) / max(float(mine.tin.sum()), 1.0)
+    return (
+        f"The accounts named above received {oi:.2f} output tokens for each input token; summaries are far shorter than "
+        "their sources."
+    )
+
+
+def _load_test(mine: pd.DataFrame) -> str:
+    if not len(mine):
+        return "No account is named by a finding."
+    days = (mine["last"].max() - mine["first"].min()) / DAY
+    return (
+        f"The calls of the accounts named above span {days:.1f} days; load tests seldom last more than hours, and ask the "
+        "same again."
+    )
+
+
+def _networks(found: list[Found], present: set[str]) -> str:
+    if "net" not in present:
+        return "The log has no networks."
+    alone = [one for one in found if one.families == ("network",)]
+    return (
+        "A shared network alone ties nobody here: accounts are taken together only if something else is shared by most of "
+        f"those on the network. {len(found):,} sets were found so, {len(alone):,} of them by networks alone."
+    )
+
+
+def _payments(found: list[Found], present: set[str]) -> str:
+    if not present & {"payment", "key"}:
+        return "The log has neither means of payment nor keys."
+    paid = [one for one in found if "payment" in one.ties and "template" not in one.ties]
+    return (
+        f"{len(paid):,} sets share payment and network but not what they ask; that is how organisations and resellers "
+        "look."
+    )
+
+
+def _product(found: list[Found], present: set[str]) -> str:
+    if "template" not in present:
+        return "The log has no templates."
+    return (
+        "A template that mostly unrelated accounts use ties nobody here, and client software and template count as one "
+        "sign, for one product brings both."
+    )
+
+
+def _weighted(mine: pd.DataFrame, column: str) -> float:
+    if column not in mine or not mine[column].notna().any():
+        return 0.0
+    known = mine[mine[column].notna()]
+    return float((known[column] * known.n).sum() / known.n.sum())
+
+
+def charts(rows: Any, values: pd.DataFrame, names: dict[int, str], members: dict[int, list[int]]) -> dict[str, Any]:
+    """The series that the report draws, as plain lists; instants in RFC 3339.
+
+    volume_by_hour (by the day for long logs), hours_of_day (UTC), sets_over_time, template_concentration (the 20 highest
+    and the median of all).
+    """
+    hours = rows.group_by((rows.us // HOUR).name("hour")).agg(n=rows.count()).execute().sort_values("hour")
+    step = HOUR
+    if len(hours) and hours.hour.iloc[-1] - hours.hour.iloc[0] >= HOURS_AT_MOST:
+        hours, step = hours.groupby(hours.hour // 24).n.sum().rename_axis("hour").reset_index(), DAY
+    day = rows.group_by((rows.us // HOUR % 24).name("h")).agg(n=rows.count()).execute().set_index("h").n
+    out: dict[str, Any] = {
+        "volume_by": "hour" if step == HOUR else "day",
+        "volume_by_hour": [[_said(int(h) * step), int(n)] for h, n in zip(hours.hour, hours.n, strict=True)],
+        "hours_of_day": [int(day.get(h, 0)) for h in range(24)],
+        "sets_over_time": [],
+        "template_concentration": [],
+    }
+    for index, accounts in sorted(members.items())[:5]:
+        own = rows.filter(rows.account.isin(accounts))
+        daily = own.group_by((own.us // DAY).name("day")).agg(n=own.count()).execute().sort_values("day")
+        days = [[_said(int(d) * DAY), int(n)] for d, n in zip(daily.day, daily.n, strict=True)]
+        out["sets_over_time"].append({"set": index, "accounts": len(accounts), "days": days})
+    if "top" in values:
+        enough = values[values.templated >= 200]
+        ranked = sorted(((-float(t), names[int(str(a))]) for a, t in enough.top.items()))[:TOP]
+        out["template_concentration"] = [{"account": a, "top_share": float(f"{-t:.6g}")} for t, a in ranked]
+        out["template_median"] = float(f"{enough.top.median():.6g}") if len(enough) else None
+    return out
+
+
+def _said(us: int) -> str:
+    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,120 @@
+"""The analysis of a usage log that was handed in as evidence, and its report."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from evidence.models import FULL, EvidenceItem, Grant
+from ledger.time import now
+
+# A worker that has not been heard of for so long is gone; its analysis begins again.
+SILENT = timedelta(minutes=3)
+ATTEMPTS = 3
+
+
+class AnalysisQuerySet(models.QuerySet["Analysis"]):
+    def visible_to(self, user: Any) -> AnalysisQuerySet:
+        """The owner's of its own files; the ministry's and the authority's of files they may read in full.
+
+        Nobody else's: what a rival was shown is the non-confidential version, and the report is of the whole file.
+        """
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        items = EvidenceItem.objects.visible_to(user)
+        if user.is_ministry:
+            return self.filter(item__in=items)
+        if user.is_company:
+            return self.filter(item__organisation_id=user.organisation_id)
+        if user.role == "authority_officer":
+            full = Grant.objects.current().filter(organisation_id=user.organisation_id, projection=FULL)
+            return self.filter(item__in=items.filter(pk__in=full.values("item")))
+        return self.none()
+
+    def under_way(self) -> AnalysisQuerySet:
+        """Asked for and not yet over."""
+        return self.filter(state__in=["queued", "running"])
+
+    def waiting(self) -> AnalysisQuerySet:
+        """Those that a worker should begin: asked for, or begun by a worker that has fallen silent."""
+        silent = Q(state="running", heard_at__lt=now() - SILENT)
+        return self.filter(Q(state="queued") | silent).order_by("pk")
+
+
+class Analysis(models.Model):
+    """One reading of one file. queued → running → done | failed; asked for again, it is another one."""
+
+    item = models.ForeignKey(EvidenceItem, on_delete=models.PROTECT, related_name="+")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(default=now)
+    state = models.CharField(
+        max_length=10,
+        default="queued",
+        choices=[("queued", "Waiting"), ("running", "Being read"), ("done", "Done"), ("failed", "Failed")],
+    )
+    # Requests a minute, where the provider's limit is known (indicator I7).
+    rate_limit = models.PositiveIntegerField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    heard_at = models.DateTimeField(null=True)
+    # Bytes of the file that have been read.
+    read = models.BigIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=500, blank=True)
+
+    objects = AnalysisQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], name="analysis_unfinished", condition=Q(state__in=["queued", "running"])),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item"], name="analysis_one_at_a_time", condition=Q(state__in=["queued", "running"])
+            ),
+            models.CheckConstraint(
+                name="analysis_ends_with_an_instant",
+                condition=Q(state__in=["queued", "running"], finished_at=None)
+                | Q(state__in=["done", "failed"], finished_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Analysis {self.pk} of {self.item_id}"
+
+    @property
+    def percent(self) -> int:
+        """How much of the file has been read; the reckoning after it is the last tenth."""
+        return min(100, 90 * self.read // max(1, self.item.size))
+
+    @property
+    def seconds_left(self) -> int | None:
+        """About how long it will take, once a twentieth is done."""
+        if self.state != "running" or self.started_at is None or self.percent < 5:
+            return None
+        spent = (now() - self.started_at).total_seconds()
+        return round(spent * (100 - self.percent) / self.percent)
+
+
+class AnalysisReport(models.Model):
+    """The report as it was written, byte for byte; its hash is on the ledger."""
+
+    analysis = models.OneToOneField(Analysis, on_delete=models.PROTECT, related_name="report")
+    written = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    method_version = models.CharField(max_length=40)
+
+    def __str__(self) -> str:
+        return f"Report of analysis {self.analysis_id}"
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The report as plain values (`monitoring.report`)."""
+        found: dict[str, Any] = json.loads(self.written)
+        return found

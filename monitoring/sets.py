@@ -1,0 +1,147 @@
+"""Coordinated sets in a log: found by what accounts share, then measured as if each were one account."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from monitoring import coordination
+from monitoring.findings import FALSE_ALARMS, Sign, Unit, signs_of
+from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things
+from monitoring.measures import scores
+from monitoring.reference import shipped
+
+THINGS = (("net", "net"), ("payment", "payment"), ("key", "key"), ("agent", "agent"))
+SETS_AT_MOST = 200  # coordinated sets that are measured, the largest first
+EVEN = 0.95  # of the greatest possible entropy: below it a split is not even, however rare it is among others
+MIXED = 0.4  # of a set's rows in the templates that tie it: below it they are judged alone
+
+
+def find(reading: Any, rows: Any, values: pd.DataFrame) -> list[coordination.Found]:
+    """I10 on the rows of a log: the coordinated sets, the largest first."""
+    shared = [shared_things(rows, kind, column) for kind, column in THINGS if _source(column) in reading.present]
+    if "template" in reading.present:
+        shared.append(shared_things(rows, "template", "cluster", TEMPLATE_ROWS))
+    frames = [expression.execute() for expression in shared]
+    heavy = [int(account) for account in values.index[values.n >= 480]]
+    if len(heavy) >= 4:
+        frames.append(coordination.rhythms(hourly(rows.filter(rows.account.isin(heavy))).execute()))
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return []
+    return coordination.sets(pd.concat(frames, ignore_index=True))[:SETS_AT_MOST]
+
+
+def _source(column: str) -> str:
+    return {"agent": "user_agent"}.get(column, column)
+
+
+def measure(
+    reading: Any, rows: Any, found: list[coordination.Found], values: pd.DataFrame, ordinary: pd.DataFrame, peers: Any
+) -> tuple[list[Unit], pd.DataFrame]:
+    """Each set measured as one unit: on the rows whose template ties it, on all its rows where no template does."""
+    if not found:
+        return [], values.iloc[:0]
+    member = [(account, i) for i, one in enumerate(found) for account in one.accounts]
+    members = reading.db.create_table("member", pd.DataFrame(member, columns=["account", "unit"]), temp=True)
+    joined = rows.join(members, "account")
+    tied, whole = _tying_templates(reading, joined, found)
+    parts = []
+    if whole:
+        parts.append(joined.filter(joined.unit.isin(whole)))
+    if tied:
+        templates = reading.db.create_table("tied", pd.DataFrame(tied, columns=["unit", "cluster"]), temp=True)
+        parts.append(joined.semi_join(templates, ["unit", "cluster"]))
+    own = reading.keep("set_rows", parts[0] if len(parts) == 1 else parts[0].union(parts[1]))
+    set_values = reading.measure(own)
+    # That many accounts make more calls than one says nothing: the volume of a set is no sign.
+    set_scores = scores(set_values, ordinary).assign(volume=float("nan"))
+    signs = signs_of(set_values, set_scores, peers, shipped())
+    units = []
+    for i, one in enumerate(found):
+        if i in set_values.index:
+            split = _split(own, i, ordinary)
+            units.append(Unit(i, signs.get(i, []), _coordination(one, split, len(values), ordinary)))
+    return units, set_values
+
+
+def _tying_templates(
+    reading: Any, joined: Any, found: list[coordination.Found]
+) -> tuple[list[tuple[int, int]], list[int]]:
+    """(set, template) for the sets that are judged by the rows of their templates, and the sets judged by all rows.
+
+    What was mixed into other traffic is judged by itself; where the templates are most of the traffic, so is the rest.
+    """
+    tied = [(i, thing) for i, one in enumerate(found) for thing in sorted(one.ties.get("template", {}))]
+    if not tied:
+        return [], list(range(len(found)))
+    named = reading.db.create_table("tying", pd.DataFrame(tied, columns=["unit", "cluster"]), temp=True)
+    total = joined.group_by("unit").agg(n=joined.count()).execute().set_index("unit").n
+    own = joined.semi_join(named, ["unit", "cluster"])
+    share = own.group_by("unit").agg(n=own.count()).execute().set_index("unit").n / total
+    mixed = {int(unit) for unit in share.index if 0 < share[unit] < MIXED}
+    return [(i, t) for i, t in tied if i in mixed], [i for i in range(len(found)) if i not in mixed]
+
+
+def _split(own: Any, unit: int, ordinary: pd.DataFrame) -> dict[str, float | None]:
+    """I11 for one set."""
+    rows = own.filter(own.unit == unit)
+    counts = (
+        rows.group_by("account").agg(n=rows.count()).execute().sort_values(["n", "account"]).n.to_numpy(dtype=float)
+    )
+    stream = rows.select("us", "account").order_by(["us", "account"]).limit(coordination.MERGED_AT_MOST).execute()
+    even, p_even = coordination.even_split(counts, ordinary.n.to_numpy(dtype=float)) if len(counts) > 1 else (0.0, None)
+    cv, p_cv = coordination.one_scheduler(stream.us.to_numpy(), stream.account.to_numpy())
+    return {"even": even, "p_even": p_even, "cv": cv, "p_cv": p_cv, "rows": float(counts.sum())}
+
+
+def _coordination(
+    one: coordination.Found, split: dict[str, float | None], accounts: int, ordinary: pd.DataFrame
+) -> Sign:
+    """The sign of a set: it counts if what is asked ties it as well, or if its load is dealt out by one hand."""
+    even = split["p_even"] if (split["even"] or 0) >= EVEN else None
+    dealt = [p for p in (even, split["p_cv"]) if p is not None and p <= FALSE_ALARMS / 2]
+    content = "template" in one.ties
+    kinds = {
+        "template": "the same prompt templates",
+        "agent": "the same rare client software",
+        "net": "the same networks",
+        "payment": "the same means of payment",
+        "key": "the same keys",
+        "rhythm": "the same rhythm",
+    }
+    says = f"{len(one.accounts):,} accounts share {_and([kinds[kind] for kind in one.kinds])}"
+    if split["p_even"] is not None:
+        says += f"; the calls are spread over them with an evenness of {split['even']:.3f} (p = {split['p_even']:.3f})"
+    says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"
+    p = _chance(one, accounts)
+    counts = p <= FALSE_ALARMS and (content or bool(dealt))
+    return Sign(
+        "set", "coordination", "I10, I11" if dealt else "I10", -math.log10(p), min(p, 1.0), p, accounts, None, None, says,
+        "A reseller, a university or one organisation with several accounts shares networks and payment too.", counts,
+    )  # fmt: skip
+
+
+def _chance(one: coordination.Found, accounts: int) -> float:
+    """How likely the set is by chance, at least 1e-9.
+
+    Given the set by the things of one kind, each thing of another kind with m users lies wholly inside it by chance with
+    probability C(size, m) / C(accounts, m) (hypergeometric); for the kind where that is least likely, times the square of
+    the number of things that might have tied them (Bonferroni).
+    """
+    size = len(one.accounts)
+    logs = [
+        sum(_choose(size, m) - _choose(max(accounts, size), m) for m in things.values()) for things in one.ties.values()
+    ]
+    things = sum(len(t) for t in one.ties.values())
+    return float(min(1.0, max(1e-9, math.exp(max(-700.0, min(logs))) * things**2)))
+
+
+def _choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,0 +1,117 @@
+"""I13: a unit against its own past. Which way of using a model moved, and whether days differ so by chance. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+DAY = 86_400_000_000
+WINDOW = 7  # days that are compared with those before them
+BEFORE_AT_LEAST = 4  # days
+ROWS_AT_LEAST = 500  # in the window; published detectors need as many to see a mixture
+BINS = 32
+SHUFFLES = 999
+AT_ONCE = 111
+ENOUGH = 10
+UNITS_AT_MOST = 200  # the largest ones
+SEED = 20_261_113
+WORDS = {
+    "model": "the models it calls",
+    "endpoint": "the endpoints it calls",
+    "template": "the templates of its prompts",
+    "length": "the length of its answers",
+    "hour": "its hours of the day",
+}
+
+
+def histograms(rows: Any, present: set[str]) -> Any:
+    """(unit, day, kind, bin, c): how each unit used the service, day by day. Templates and models go by number modulo 32.
+
+    Needs: us, tout, model; endpoint and template where the log has them.
+    """
+    bins = {
+        "model": rows.model % 32,
+        "hour": rows.us // 3_600_000_000 % 24,
+        "length": (rows.tout + 1).log2().floor().cast("int64"),
+    }
+    if "endpoint" in present:
+        bins["endpoint"] = rows.endpoint % 32
+    if "template" in present:
+        bins["template"] = rows.cluster % 32
+    parts = [
+        rows.group_by(["unit", (rows.us // DAY).name("day"), bins[kind].cast("int64").name("bin")])
+        .agg(c=rows.count())
+        .mutate(kind=ibis.literal(kind))
+        for kind in sorted(bins)
+    ]
+    return ibis.union(*parts)
+
+
+def shifts(daily: pd.DataFrame) -> pd.DataFrame:
+    """I13. For each unit the largest Jensen-Shannon divergence (base 2, 0 to 1) between its last seven days and those
+    before, over the kinds of histogram; which kind it was; and p by dealing its days out anew (999 times, fewer once ten
+    were as large). Indexed by unit: shift, moved, p. Units with too little are left out.
+
+    Limits: a product that is released or rebuilt shifts as well. A change against a unit's own past is the one family
+    that carried over to real data in a practitioner's report (domain survey, Parallax 2026).
+    """
+    out = {}
+    hours = daily[daily.kind == "hour"]
+    total = hours.groupby("unit").c.sum().sort_values(ascending=False, kind="stable")
+    chosen = np.sort(total[total >= ROWS_AT_LEAST].index[:UNITS_AT_MOST].to_numpy())
+    daily = daily[daily.unit.isin(chosen)]
+    if daily.empty:
+        return pd.DataFrame(columns=["shift", "moved", "shift_p"])
+    days = np.arange(daily.day.min(), daily.day.max() + 1)
+    tables: dict[str, npt.NDArray[np.float64]] = {}
+    for kind, part in daily.groupby("kind", sort=True):
+        table = np.zeros((len(chosen), len(days), BINS))
+        place = (
+            np.searchsorted(chosen, part.unit.to_numpy()),
+            (part.day - days[0]).to_numpy(),
+            part.bin.to_numpy() % BINS,
+        )
+        np.add.at(table, place, part.c.to_numpy(dtype=float))
+        tables[str(kind)] = table
+    for place_of, unit in enumerate(chosen.tolist()):
+        found = _shift({kind: table[place_of] for kind, table in tables.items()})
+        if found is not None:
+            out[unit] = found
+    return pd.DataFrame.from_dict(out, orient="index", columns=["shift", "moved", "shift_p"])
+
+
+def _shift(tables: dict[str, npt.NDArray[np.float64]]) -> tuple[float, str, float] | None:
+    active = np.flatnonzero(tables["hour"].sum(axis=1))
+    tables = {kind: table[active] for kind, table in tables.items()}
+    recent = active > active[-1] - WINDOW
+    if len(active) - recent.sum() < BEFORE_AT_LEAST or recent.sum() < 2:
+        return None
+    if tables["hour"][recent].sum() < ROWS_AT_LEAST or tables["hour"][~recent].sum() < ROWS_AT_LEAST:
+        return None
+    observed = {kind: _divergence(table, recent[None, :])[0] for kind, table in tables.items()}
+    most = max(sorted(observed), key=lambda kind: observed[kind])
+    draw = np.random.default_rng(SEED)
+    done = larger = 0
+    while done < SHUFFLES and larger < ENOUGH:  # so common that more would change nothing (Besag and Clifford 1991)
+        dealt = np.array([draw.permutation(recent) for _ in range(AT_ONCE)])
+        most_dealt = np.max([_divergence(table, dealt) for table in tables.values()], axis=0)
+        larger += int(np.sum(most_dealt >= observed[most] - 1e-12))
+        done += AT_ONCE
+    return observed[most], most, (larger + 1) / (done + 1)
+
+
+def _divergence(table: npt.NDArray[np.float64], recent: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Jensen-Shannon divergence of the two halves for each way of dealing the days (rows of `recent`)."""
+    now = recent @ table
+    before = ~recent @ table
+    p = now / np.maximum(now.sum(axis=1, keepdims=True), 1)
+    q = before / np.maximum(before.sum(axis=1, keepdims=True), 1)
+    m = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.where(p > 0, p * np.log2(p / m), 0).sum(axis=1)
+        right = np.where(q > 0, q * np.log2(q / m), 0).sum(axis=1)
+    return (left + right) / 2

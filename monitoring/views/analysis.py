@@ -1,0 +1,191 @@
+"""The analysis of a usage log: asking for it, watching it, reading and taking away its report."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from accounts.models import SignedInRequest
+from accounts.permissions import allowed
+from evidence.models import EvidenceItem
+from monitoring.actions.analysis import request_analysis
+from monitoring.charts import charts_of
+from monitoring.models import Analysis
+from monitoring.rules import ITEM_RULES
+from web.pdf import render as render_pdf
+
+NOTHING = "Nothing stood out by these methods. That does not show that nothing happened."
+RUNGS = {
+    "corroborated pattern": ("Corroborated pattern", "red"),
+    "pattern": ("Pattern", "yellow"),
+    "noted": ("Noted", "grey"),
+}
+TABLE_ROWS = 400  # of a chart's table on the page; the whole is in the JSON
+# A spreadsheet would take these as the beginning of a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@login_required
+@require_safe
+def analyses(request: SignedInRequest, reference: str) -> HttpResponse:
+    """The analyses of one file, the latest first."""
+    item = _item(request, reference)
+    found = Analysis.objects.visible_to(request.user).filter(item=item).select_related("report").order_by("-pk")
+    page = {"item": item, "analyses": found, "may": "analyse" in allowed(request.user, ITEM_RULES, item)}
+    return render(request, "monitoring/analyses.html", page)
+
+
+@login_required
+@require_POST
+def analysis_request(request: SignedInRequest, reference: str) -> HttpResponse:
+    """Ask for an analysis and watch it."""
+    item = get_object_or_404(EvidenceItem.objects.visible_to(request.user), reference=reference)
+    return redirect("analysis", request_analysis(item.pk, by=request.user).pk)
+
+
+def _item(request: SignedInRequest, reference: str) -> EvidenceItem:
+    """A file of which the reader may see analyses: the owner's, or one that may be read in full."""
+    item = get_object_or_404(EvidenceItem.objects.visible_to(request.user), reference=reference)
+    if request.user.is_company and item.organisation_id != request.user.organisation_id:
+        raise Http404
+    return item
+
+
+@login_required
+@require_safe
+def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
+    """How far it is; when it is done, the report."""
+    found = _find(request, pk)
+    page: dict[str, Any] = {"analysis": found, "item": found.item}
+    if found.state != "done":
+        return render(request, "monitoring/analysis_progress.html", page)
+    report = found.report.content
+    findings = [{**one, "tag": RUNGS[one["rung"]][0], "colour": RUNGS[one["rung"]][1]} for one in report["findings"]]
+    others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
+    page |= {
+        "report": report,
+        "findings": [one for one in findings if one["rung"] != "noted"],
+        "noted": [one for one in findings if one["rung"] == "noted"],
+        "nothing": NOTHING,
+        "charts": charts_of(report["charts"]),
+        "table_rows": TABLE_ROWS,
+        "sha256": found.report.sha256,
+        "others": others.select_related("item").order_by("-pk")[:20] if request.user.is_ministry else [],
+    }
+    return render(request, "monitoring/analysis.html", page)
+
+
+def _find(request: SignedInRequest, pk: int) -> Analysis:
+    seen = Analysis.objects.visible_to(request.user).select_related("item__organisation", "report")
+    return get_object_or_404(seen, pk=pk)
+
+
+@login_required
+@require_safe
+def analysis_compare(request: SignedInRequest, pk: int, other: int) -> HttpResponse:
+    """Two logs side by side: do both parties' records of the same traffic agree?"""
+    pair = [_find(request, pk), _find(request, other)]
+    if any(one.state != "done" for one in pair):
+        raise Http404
+    reports = [one.report.content for one in pair]
+    accounts = [{a for f in report["findings"] for a in f["accounts"]} for report in reports]
+    rows = [
+        ("Rows", [f"{r['rows']:,}" for r in reports]),
+        ("Rejected rows", [f"{r['rejected']:,}" for r in reports]),
+        ("Accounts", [f"{r['accounts']:,}" for r in reports]),
+        ("From", [r["from"] for r in reports]),
+        ("To", [r["to"] for r in reports]),
+        *(
+            (said, [f"{sum(f['rung'] == rung for f in r['findings']):,}" for r in reports])
+            for rung, (said, _) in RUNGS.items()
+        ),
+        ("Accounts in findings", [f"{len(a):,}" for a in accounts]),
+        ("Of them in both", [f"{len(accounts[0] & accounts[1]):,}"] * 2),
+    ]
+    return render(request, "monitoring/analysis_compare.html", {"pair": pair, "rows": rows, "days": _days(reports)})
+
+
+def _days(reports: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Calls by day of each log, for every day that either has."""
+    counted: list[dict[str, int]] = []
+    for report in reports:
+        own: dict[str, int] = {}
+        for at, n in report["charts"].get("volume_by_hour", []):
+            own[at[:10]] = own.get(at[:10], 0) + n
+        counted.append(own)
+    return [(day, [f"{own.get(day, 0):,}" for own in counted]) for day in sorted(set().union(*counted))]
+
+
+@login_required
+@require_GET
+def analysis_download(request: SignedInRequest, pk: int, kind: str) -> HttpResponse:
+    """The report to take away: JSON as it was written, the findings as CSV, everything as PDF."""
+    found = _find(request, pk)
+    if found.state != "done":
+        raise Http404
+    name = f"{found.item.reference}-analysis-{found.pk}.{kind}"
+    if kind == "json":
+        content, media = found.report.written.encode(), "application/json"
+    elif kind == "csv":
+        content, media = _csv(found.report.content), "text/csv; charset=utf-8"
+    else:
+        content, media = render_pdf("document.typ", _document(found)), "application/pdf"
+    return HttpResponse(content, content_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _csv(report: dict[str, Any]) -> bytes:
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(["finding", "rung", "unit", "account", "sentence", "first call", "last call", "calls"])
+    for place, one in enumerate(report["findings"], start=1):
+        for account in one["accounts"]:
+            rows = one["rows"]
+            line = [
+                place,
+                one["rung"],
+                one["unit"],
+                account,
+                one["sentence"],
+                rows["first"],
+                rows["last"],
+                rows["count"],
+            ]
+            table.writerow([f"'{cell}" if str(cell).startswith(FORMULA) else cell for cell in line])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _document(found: Analysis) -> dict[str, Any]:
+    report = found.report.content
+    sections: list[dict[str, Any]] = [
+        {
+            "title": f"{place}. {RUNGS[one['rung']][0]}",
+            "paragraphs": [one["sentence"]],
+            "rows": [[sign["id"], f"{sign['sentence']}. {sign['caveat']}"] for sign in one["indicators"]],
+        }
+        for place, one in enumerate(report["findings"], start=1)
+        if one["rung"] != "noted"
+    ] or [{"title": "Findings", "paragraphs": [NOTHING]}]
+    panel = [[one["title"], one["says"]] for one in report["explanations"]]
+    sections.append({"title": "Innocent explanations to rule out", "rows": panel})
+    lacking = [
+        [f"{one['id']} {one['name']}", f"Not computable, because {one['because']}."] for one in report["not_computable"]
+    ]
+    sections.append({"title": "What could not be computed", "rows": lacking})
+    return {
+        "title": f"Analysis of the usage log {found.item.reference}",
+        "reference": found.item.reference,
+        "lines": [
+            ["Rows read", f"{report['rows']:,}"],
+            ["Rows rejected", f"{report['rejected']:,}"],
+            ["Method", report["method_version"]],
+            ["Fingerprint of the file (SHA-256)", report["file_sha256"]],
+            ["Fingerprint of the report (SHA-256)", found.report.sha256],
+        ],
+        "sections": sections,
+    }

@@ -1,0 +1,122 @@
+"""Working off an analysis: the file is read in a process of its own, so that whatever it holds, the worker lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.files.storage import Storage
+
+from disclosures.models import Authorisation
+from ledger.time import now
+from monitoring.actions.analysis import begin, fail, finish, hear
+from monitoring.matching import Permit, permits_of
+from monitoring.models import Analysis
+from monitoring.report import METHOD
+
+log = structlog.get_logger(__name__)
+PIECE = 1 << 20
+HEARD_EVERY = 2.0  # seconds
+LONGEST = 1500.0  # seconds for one file
+TOO_LONG = "The file could not be read within 25 minutes. Hand in a shorter period, or run the analysis yourself."
+DIED = "The analysis ended without a report. It has been reported to the operator of this site."
+
+
+def work(analysis_id: int) -> Analysis | None:
+    """Do one analysis from beginning to end; None when it was left alone."""
+    analysis = begin(analysis_id)
+    if analysis is None:
+        return None
+    attempt = analysis.attempts
+    with tempfile.TemporaryDirectory(prefix="analysis-", dir=settings.FILE_UPLOAD_TEMP_DIR) as name:
+        folder = Path(name)
+        try:
+            log_file = _fetched(analysis, folder)
+            said = _permits(analysis)
+        except OSError:
+            log.exception("analysis_file_missing", analysis=analysis.pk)
+            return fail(analysis.pk, attempt=attempt, reason="The file cannot be read at the moment.")
+        (folder / "permits.json").write_text(
+            json.dumps([{"permit": dataclasses.asdict(p)} for p in said], default=sorted)
+        )
+        reason = _read(analysis, folder, log_file)
+        if reason:
+            return fail(analysis.pk, attempt=attempt, reason=reason)
+        written = (folder / "report.json").read_text()
+    digest = hashlib.sha256(written.encode()).hexdigest()
+    return finish(analysis.pk, attempt=attempt, written=written, sha256=digest, method_version=METHOD)
+
+
+def _fetched(analysis: Analysis, folder: Path) -> Path:
+    """The file as it lies in the storage, in the folder; its owner's name for it is not used."""
+    storage: Storage = analysis.item.file.storage
+    path = folder / "log"
+    with storage.open(str(analysis.item.file.name)) as source, path.open("wb") as out:
+        while piece := source.read(PIECE):
+            out.write(piece)
+    return path
+
+
+def _permits(analysis: Analysis) -> list[Permit]:
+    """What the register says of the file's owner, given or received."""
+    found = []
+    for entry in Authorisation.objects.of(analysis.item.organisation).with_history().order_by("pk"):
+        found += permits_of(entry.reference, entry.history, entry.registered_at)
+    return found
+
+
+def _read(analysis: Analysis, folder: Path, log_file: Path) -> str:
+    """Run the reader on the file; the reason in plain words why there is no report, empty if there is one."""
+    command = [sys.executable, "-m", "django", "analyse_log", str(log_file), "--json", str(folder / "report.json")]
+    command += ["--folder", str(folder), "--authorisations", str(folder / "permits.json")]
+    command += ["--progress", str(folder / "progress")]
+    if analysis.rate_limit:
+        command += ["--rate-limit", str(analysis.rate_limit)]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    until = time.monotonic() + LONGEST
+    errors = folder / "errors"
+    with errors.open("wb") as out:
+        child = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=out, stderr=out)
+        try:
+            while child.poll() is None:
+                if time.monotonic() > until:
+                    return TOO_LONG
+                if not hear(analysis.pk, read=_progress(folder), attempt=analysis.attempts):
+                    return "Another worker has taken this analysis on."
+                with_patience(child)
+        finally:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+    if child.returncode == 0 and (folder / "report.json").is_file():
+        return ""
+    said = errors.read_text(errors="replace").strip().rsplit("\n", 1)[-1]
+    if said.startswith("CommandError: "):
+        return said.removeprefix("CommandError: ")
+    log.error("analysis_died", analysis=analysis.pk, code=child.returncode, at=str(now()))
+    return DIED
+
+
+def with_patience(child: subprocess.Popen[Any]) -> None:
+    """Wait a little for a process, or for it to end."""
+    try:
+        child.wait(HEARD_EVERY)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _progress(folder: Path) -> int:
+    try:
+        return int((folder / "progress").read_text() or 0)
+    except (OSError, ValueError):
+        return 0

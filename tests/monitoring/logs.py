@@ -1,0 +1,87 @@
+"""Usage logs for tests: ordinary accounts, and a sweep among them; and their analyses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accounts.models import User
+from evidence.models import EvidenceItem
+from monitoring.actions.analysis import begin, finish, request_analysis
+from monitoring.intake import take_in
+from monitoring.models import Analysis
+from monitoring.reading import METHOD, Options, read, written
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+Row = dict[str, Any]
+
+
+def ordinary(accounts: int, *, days: int = 5, seed: int = 1, each: int = 60) -> list[Row]:
+    """Accounts that call irregularly in working hours, each with prompts, a network and a payment of its own."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for account in range(accounts):
+        busy = int(each * draw.lognormal(0, 0.8)) + 5
+        for _ in range(busy):
+            hour = float(np.clip(draw.normal(13, 4), 0, 23.9))
+            at = START + timedelta(days=int(draw.integers(days)), hours=hour, seconds=float(draw.uniform(0, 90)))
+            prompt = int(draw.integers(1, busy))
+            rows.append(_row(f"acc-{account:04}", at, draw, prompt=f"{account}-{prompt}", net=f"n{account}"))
+    return rows
+
+
+def swept(account: str, calls: int, *, seed: int = 2, seconds: float = 60.0) -> list[Row]:
+    """One account that goes through a template, minute by minute, and wants long answers."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for call in range(calls):
+        at = START + timedelta(seconds=seconds * call + float(draw.uniform(0, 5)))
+        row = _row(account, at, draw, prompt=f"{account}-{call}", net="sweep")
+        rows.append({**row, "output_tokens": 1500, "input_tokens": 200, "template": "00000000000000ff"})
+    return rows
+
+
+def _row(account: str, at: datetime, draw: Any, *, prompt: str, net: str) -> Row:
+    return {
+        "ts": at.isoformat(timespec="milliseconds"),
+        "account": account,
+        "model": "owl-2",
+        "input_tokens": int(draw.integers(200, 4000)),
+        "output_tokens": int(draw.integers(20, 600)),
+        "status": 200,
+        "net": net,
+        "payment": f"pay-{account}",
+        "prompt_hash": hashlib.sha256(prompt.encode()).hexdigest()[:32],
+        "template": f"{int(draw.integers(1 << 62)):016x}",
+        "refused": False,
+    }
+
+
+def lines(rows: list[Row]) -> bytes:
+    """As JSON Lines."""
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def report_of(content: bytes, options: Options | None = None) -> dict[str, Any]:
+    """The report of a file with this content."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "log"
+        path.write_bytes(content)
+        return read(take_in(path, Path(name) / "kept"), options or Options())
+
+
+def analysed(item: EvidenceItem, *, by: User) -> Analysis:
+    """An analysis of an item that is done. What was read is a log of a few accounts, not the item's file."""
+    analysis = begin(request_analysis(item.pk, by=by).pk)
+    assert analysis is not None
+    text = written(report_of(lines(ordinary(4) + swept("acc-sweep", 300)))).decode()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    done = finish(analysis.pk, attempt=1, written=text, sha256=digest, method_version=METHOD)
+    assert done is not None
+    return done
