@@ -1,5 +1,5 @@
 """`make bench`: the sweeps and the queue page with ten thousand and with a million open cases; the API (`--api`);
-usage logs (`--usage`).
+usage rows that providers send (`--feeds`), usage logs that are read (`--usage`).
 `ARGS=--small` is a try of the bench itself.
 """
 
@@ -45,10 +45,15 @@ def main() -> None:
                 DJANGO_SETTINGS_MODULE="config.settings",
             )
             start()
-            from bench import api
+            from bench import api, feeds
 
             # Each on a database of its own: what one has filled would be the other's small size.
-            api.run(api_sizes) if "--api" in sys.argv else run(sizes, due)
+            if "--feeds" in sys.argv:
+                feeds.run(4 if "--small" in sys.argv else 20)
+            elif "--api" in sys.argv:
+                api.run(api_sizes)
+            else:
+                run(sizes, due)
 
 
 def start() -> None:

@@ -58,6 +58,11 @@ app.conf.update(
             "schedule": timedelta(seconds=15),
             "options": {"expires": 14},
         },
+        "watch": {
+            "task": "monitoring.tasks.watch",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 55},
+        },
         "analyse": {
             "task": "monitoring.tasks.analyse",
             "schedule": timedelta(seconds=10),

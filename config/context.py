@@ -18,6 +18,7 @@ _COMPANY = (
     ("/authorisations/", "Authorisations"),
     ("/evidence/", "Evidence"),
     ("/cases/", "Cases"),
+    ("/usage/", "Usage feeds"),
     ("/organisation/", "Your organisation"),
 )
 _MINISTRY = (
@@ -25,6 +26,7 @@ _MINISTRY = (
     ("/authorisations/", "Authorisations"),
     ("/cases/", "Cases"),
     ("/referrals/", "Referrals"),
+    ("/monitoring/", "Monitoring"),
     ("/organisations/", "Organisations"),
     ("/calendar/", "Calendar"),
 )

@@ -200,6 +200,25 @@ STORAGES = {
 EVIDENCE_MAX_BYTES = env.int("EVIDENCE_MAX_BYTES", default=200 * 1024 * 1024)
 if not 1024 <= EVIDENCE_MAX_BYTES <= 50 * 1024**3:
     raise ImproperlyConfigured("EVIDENCE_MAX_BYTES must lie between 1 KiB and 50 GiB.")
+# --- Feeds of usage rows ---------------------------------------------------------------------------------------------
+FEED_BATCH_ROWS = env.int("CANDOUR_FEED_BATCH_ROWS", default=200_000)
+FEED_BATCH_BYTES = env.int("CANDOUR_FEED_BATCH_BYTES", default=128 * 1024 * 1024)
+FEED_EXPECTED_MINUTES = env.int("CANDOUR_FEED_EXPECTED_MINUTES", default=60)
+FEED_EVALUATION_MINUTES = env.int("CANDOUR_FEED_EVALUATION_MINUTES", default=15)
+FEED_WINDOW_DAYS = env.int("CANDOUR_FEED_WINDOW_DAYS", default=7)
+FEED_WINDOW_ROWS = env.int("CANDOUR_FEED_WINDOW_ROWS", default=20_000_000)
+ALERT_QUIET_HOURS = env.int("CANDOUR_ALERT_QUIET_HOURS", default=24)
+for _name, _least, _most in (
+    ("FEED_BATCH_ROWS", 100, 5_000_000),
+    ("FEED_BATCH_BYTES", 64 * 1024, 1024**3),
+    ("FEED_EXPECTED_MINUTES", 1, 44_640),
+    ("FEED_EVALUATION_MINUTES", 0, 1440),
+    ("FEED_WINDOW_DAYS", 1, 90),
+    ("FEED_WINDOW_ROWS", 1000, 1_000_000_000),
+    ("ALERT_QUIET_HOURS", 0, 8760),
+):
+    if not _least <= globals()[_name] <= _most:
+        raise ImproperlyConfigured(f"CANDOUR_{_name} must lie between {_least} and {_most}.")
 FILE_UPLOAD_HANDLERS = ["evidence.intake.HashingUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = str(CANDOUR_HOME / "tmp")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -393,6 +412,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AlertState": "monitoring.models.Alert.State",
         "AuthorisationState": "disclosures.models.Authorisation.State",
         "CaseState": "cases.models.Case.State",
         "CaseOutcome": "cases.models.case.Outcome",

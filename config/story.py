@@ -22,6 +22,7 @@ from cases.actions import case as cases
 from cases.actions import exhibits, extensions, notices, referrals
 from cases.clock import LONDON, not_working
 from cases.models import Adjustment, Case, ExtensionRequest, Notice
+from config.usage_story import send, usage_rows
 from disclosures import actions as filings
 from disclosures.actions import authorisations
 from disclosures.catalogue import SCHEMAS
@@ -30,6 +31,7 @@ from disclosures.models import Authorisation, Filing
 from evidence import actions as evidence
 from evidence.models import EvidenceItem
 from ledger.time import local_date, now, standing_at
+from monitoring import tasks as watching
 from notifications import tasks as delivery
 
 PASSWORD = "candour-demo-harbour-42"  # noqa: S105 - demo mode starts on a loopback address only
@@ -118,6 +120,7 @@ def tell(start: datetime) -> None:
     _late_answer(story, people, referred)
     _running(story, people, watched_case)
     _waiting(story, people)
+    _watched_feed(story, people)
     story.sweep_until(start)
     # The last step, at the real time: the watched request is granted until two minutes from now.
     request = ExtensionRequest.objects.get(state="pending", notice__case__title=WATCHED)
@@ -583,3 +586,13 @@ def _waiting(story: Story, people: Cast) -> None:
     with story.day(1, 11):
         filings.start("disclosure", by=people["Olivia Marsh"])
         filings.start("disclosure", by=people["Dylan Pell"])
+
+
+def _watched_feed(story: Story, people: Cast) -> None:
+    """A provider's rows of this morning, and the one alert that they make."""
+    with story.day(0, 7):
+        for hours in (4, 2):
+            since = now() - timedelta(hours=hours)
+            body = usage_rows(since, 2) + (b"not a row\n" if hours == 2 else b"")
+            send(people["Edward Fenn"], body, f"main-{since:%Y%m%dT%H}")
+        watching.watch_all()

@@ -12,6 +12,7 @@ SEQUENCES = {
     "R": "reference_referral",
     "E": "reference_evidence",
     "S": "reference_standing",
+    "M": "reference_alert",
     "P": "reference_permission",
 }
 
@@ -25,5 +26,5 @@ def next_references(prefix: str, count: int) -> list[str]:
 
 
 def next_reference(prefix: str) -> str:
-    """One new reference of the kind that `prefix` (D, A, C, N, R, E, S, P) names."""
+    """One new reference of the kind that `prefix` (D, A, C, N, R, E, S, P, M) names."""
     return next_references(prefix, 1)[0]

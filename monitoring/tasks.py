@@ -1,15 +1,17 @@
-"""What beat calls: analyses that wait are worked off, one after the other."""
+"""What beat calls: analyses that wait are worked off, one after the other; feeds with new rows are looked at."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
 from ledger import sweep
-from monitoring.models import Analysis
+from monitoring.actions.alerts import evaluate
+from monitoring.models import Analysis, Feed
 from monitoring.work import LONGEST, work
 
 # One run does not begin another file after a minute; what waits is found by the next run.
 SWEEPS = (sweep.Sweep("analyses", Analysis.objects.waiting, work),)
+FEEDS = (sweep.Sweep("feeds", Feed.objects.due_for_evaluation, evaluate),)
 
 
 def run_all() -> dict[str, sweep.Tally]:
@@ -17,6 +19,16 @@ def run_all() -> dict[str, sweep.Tally]:
     return sweep.run_all("monitoring", SWEEPS)
 
 
+def watch_all() -> dict[str, sweep.Tally]:
+    """Evaluate every feed that is due; answers what was done."""
+    return sweep.run_all("feeds", FEEDS)
+
+
 @shared_task(name="monitoring.tasks.analyse", soft_time_limit=LONGEST + 120, time_limit=LONGEST + 180)
 def analyse() -> None:
     run_all()
+
+
+@shared_task(name="monitoring.tasks.watch")
+def watch() -> None:
+    watch_all()

@@ -2,7 +2,21 @@
 
 from django.urls import path, register_converter
 
+from monitoring.api import feeds as api
 from monitoring.views import analysis as views
+from monitoring.views import feeds
+
+
+class AlertReference:
+    """M-2026-000123; anything else is nobody's reference and reaches no query."""
+
+    regex = "M-[0-9]{4}-[0-9]{6,12}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
 
 
 class Number:
@@ -17,20 +31,35 @@ class Number:
         return str(value)
 
 
-register_converter(Number, "row_number_of_analysis")
+register_converter(AlertReference, "alert_reference")
+register_converter(Number, "row_number_of_monitoring")
 
 urlpatterns = [
+    path("api/v1/usage/batches/", api.Batches.as_view(), name="api_usage_batches"),
+    path("api/v1/usage/feeds/", api.Feeds.as_view(), name="api_usage_feeds"),
+    path("api/v1/alerts/", api.Alerts.as_view(), name="api_alerts"),
+    path("api/v1/alerts/<alert_reference:reference>/", api.OneAlert.as_view(), name="api_alert"),
+    path("api/v1/alerts/<alert_reference:reference>/dismiss/", api.Dismiss.as_view(), name="api_alert_dismiss"),
+    path("monitoring/", feeds.monitoring, name="monitoring"),
+    path("usage/", feeds.own_feeds, name="own_feeds"),
+    path("usage/<row_number_of_monitoring:pk>/", feeds.feed, name="feed"),
+    path("usage/<row_number_of_monitoring:pk>/pause/", feeds.feed_pause, name="feed_pause"),
+    path("usage/<row_number_of_monitoring:pk>/resume/", feeds.feed_resume, name="feed_resume"),
+    path("alerts/<alert_reference:reference>/", feeds.alert, name="alert"),
+    path("alerts/<alert_reference:reference>/review/", feeds.alert_review, name="alert_review"),
+    path("alerts/<alert_reference:reference>/dismiss/", feeds.alert_dismiss, name="alert_dismiss"),
+    path("alerts/<alert_reference:reference>/take/", feeds.alert_take, name="alert_take"),
     path("evidence/<evidence_reference:reference>/analyses/", views.analyses, name="analyses"),
     path("evidence/<evidence_reference:reference>/analyse/", views.analysis_request, name="analysis_request"),
-    path("analyses/<row_number_of_analysis:pk>/", views.analysis, name="analysis"),
+    path("analyses/<row_number_of_monitoring:pk>/", views.analysis, name="analysis"),
     path(
-        "analyses/<row_number_of_analysis:pk>/beside/<row_number_of_analysis:other>/",
+        "analyses/<row_number_of_monitoring:pk>/beside/<row_number_of_monitoring:other>/",
         views.analysis_compare,
         name="analysis_compare",
     ),
     *(
         path(
-            f"analyses/<row_number_of_analysis:pk>/report.{kind}",
+            f"analyses/<row_number_of_monitoring:pk>/report.{kind}",
             views.analysis_download,
             {"kind": kind},
             name=f"analysis_{kind}",

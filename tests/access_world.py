@@ -18,6 +18,7 @@ from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
 from disclosures.models import Authorisation
 from ledger.time import now, standing_at
+from monitoring.models import Alert, AlertVersion, Feed
 from notifications.actions import invitation_token
 from notifications.actions.webhooks import add_endpoint
 from notifications.models import Message
@@ -104,12 +105,16 @@ def everything() -> Everything:
         declared = filings.declare_standing(
             by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
         )
+        alert = _alerted(w)
         asked_for, agreed = _authorisations(w)
         reading = analysed(exhibit.item, by=w.complainant)
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
     e.args = {
+        "alert": [alert.reference],
+        "api_alert": [alert.reference],
+        "feed": [alert.feed_id],
         "case": [running.reference],
         "case_new": [],
         "case_tab": [running.reference, "notes"],
@@ -191,6 +196,37 @@ def everything() -> Everything:
         "mfa_remove_webauthn": [1],
     }
     return e
+
+
+def _alerted(w: World) -> Alert:
+    """An alert about the owner's feed, as an evaluation leaves it."""
+    feed = Feed.objects.create(organisation=w.complainant.organisation, name="main", expected_minutes=60)
+    instant = now()
+    alert = Alert.objects.create(
+        reference="M-2026-000001",
+        feed=feed,
+        unit="account",
+        rung="pattern",
+        opened_at=instant,
+        last_seen_at=instant,
+        told_at=instant,
+    )
+    AlertVersion.objects.create(
+        alert=alert,
+        number=1,
+        at=instant,
+        rung="pattern",
+        sentence="Rare.",
+        since=instant,
+        until=instant,
+        rows=1,
+        accounts=["a"],
+        indicators=[],
+        method="m",
+        report_sha256="0" * 64,
+        batches=1,
+    )
+    return alert
 
 
 def _authorisations(w: World) -> list[Authorisation]:

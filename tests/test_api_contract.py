@@ -126,6 +126,8 @@ def states(e: Everything) -> dict[str, dict[str, list[Any]]]:
         },
         "extension": {"pending": e.args["api_extension"]},
         "referral": {"queued": e.args["api_referral"]},
+        "alert": {"open": e.args["api_alert"]},
+        "usage": {"": [""]},
         "authorisation": {"proposed": e.args["api_authorisation"], "confirmed": e.args["api_authorisation_amend"]},
     }
 
@@ -162,7 +164,7 @@ SENDERS = {"company": "complainant", "ministry": "caseworker", "authority": "off
 
 def scope_of(path: str, method: str) -> str:
     """The scope that an operation of the schema asks for."""
-    prefix = {"evidence": "E", "authorisations": "P"}.get(path.split("/")[3], "D")
+    prefix = {"evidence": "E", "authorisations": "P", "alerts": "M"}.get(path.split("/")[3], "D")
     view: Any = resolve(path.replace("{reference}", f"{prefix}-2026-000001").replace("{id}", "1")).func
     return str(view.view_class.scopes[method.upper()])
 
@@ -210,7 +212,7 @@ def test_every_example_is_accepted_as_it_stands(e: Everything, schema: dict[str,
         answer = client.post(url, as_here(e, example), kind, headers={"if-match": "*"})
         transaction.savepoint_rollback(before)
         sent += 1
-        if answer.status_code not in {200, 201}:
+        if answer.status_code not in {200, 201, 202}:
             refused[url] = (answer.status_code, answer.content)
     assert not refused
     assert sent > 40
@@ -229,6 +231,8 @@ def test_every_column_by_name_is_refused_where_it_is_not_asked(e: Everything, sc
     """At once, beside a body that is accepted without them; and within what a filing says, and each reply."""
     tried = 0
     for client, url, kind, example in examples(e, schema):
+        if url == reverse("api_usage_batches"):
+            continue  # a row of a log may have columns that nobody here reads (docs/usage-log.md)
         for body, at in _with_columns(example):
             answer = client.post(url, json.dumps(body), kind, headers={"if-match": "*"})
             told = answer.json()

@@ -45,6 +45,12 @@ KINDS = ("company", "ministry", "authority", "partner", "none")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+@schemathesis.serializer("application/x-ndjson")
+def one_row_a_line(context: Any, value: Any) -> bytes:
+    """A value as JSON Lines: of a list each item on a line."""
+    return "".join(json.dumps(row) + "\n" for row in (value if isinstance(value, list) else [value])).encode()
+
+
 def site(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """The site as a server runs it: what was answered is read to its end and closed."""
     response = application(environ, start_response)

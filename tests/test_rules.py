@@ -16,6 +16,8 @@ from disclosures.models import Authorisation, Filing
 from disclosures.rules import ALLEGATION_RULES, AUTHORISATION_RULES, DISCLOSURE_RULES
 from disclosures.rules import RULES as FILINGS
 from evidence.rules import RULES as EVIDENCE
+from monitoring.models import Alert, Feed
+from monitoring.rules import ALERT_RULES, FEED_RULES
 from notifications.models import Delivery, Endpoint
 from notifications.rules import DELIVERY_RULES, ENDPOINT_RULES, WEBHOOK_RULES
 from notifications.rules import RULES as NOTIFICATIONS
@@ -36,6 +38,8 @@ ENDS = {
     "declined",
     "dead",
     "delivered",
+    "dismissed",
+    "taken",
 }
 
 
@@ -50,6 +54,8 @@ ENDS = {
         (CASE_RULES, set(Case.State.values)),
         (ENDPOINT_RULES, set(Endpoint.State.values)),
         (DELIVERY_RULES, set(Delivery.State.values)),
+        (FEED_RULES, set(Feed.State.values)),
+        (ALERT_RULES, set(Alert.State.values)),
     ],
 )
 def test_every_state_is_reached_and_left_or_an_end(rules: dict, states: set[str]) -> None:  # type: ignore[type-arg]
@@ -73,6 +79,7 @@ def test_both_kinds_of_filing_use_every_state_there_is() -> None:
         ("cases", list(CASES.values())),
         ("disclosures", [*FILINGS.values(), AUTHORISATION_RULES]),
         ("evidence", [EVIDENCE]),
+        ("monitoring", [FEED_RULES, ALERT_RULES]),
         ("notifications", [NOTIFICATIONS, WEBHOOK_RULES, ENDPOINT_RULES, DELIVERY_RULES]),
     ],
 )
@@ -83,8 +90,8 @@ def test_every_verb_is_checked_by_an_action(app: str, tables: list[dict[str, obj
         if file.exists():
             used |= {n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)}
     verbs = {verb for table in tables for verb in table}
-    # "queue" and "issue" say how a referral and a notice begin, "list" and "see_webhooks" guard a page.
-    assert verbs - used - {"queue", "issue", "list", "see_webhooks"} == set()
+    # "queue" and "issue" say how a referral and a notice begin, "list", "list_own" and "see_webhooks" guard a page.
+    assert verbs - used - {"queue", "issue", "list", "list_own", "see_webhooks"} == set()
 
 
 def test_exhibit_rules_need_a_company() -> None:

@@ -13,10 +13,13 @@ from django.views.decorators.http import require_safe
 from cases.actions.referrals import overdue_by_more_than
 from ledger.models import PutOff, SweepRun
 from ledger.time import now
+from monitoring.models import Feed
 from notifications.models import Delivery, Endpoint, Message
 
 # Beat calls the sweeps every minute: three missed ticks are a fault.
 SWEEP_LATE = timedelta(minutes=3)
+# An evaluation takes its time; a worker that looks at one feed for so long has been stopped (config.celery).
+WATCH_LATE = timedelta(minutes=15)
 MAIL_LATE = timedelta(minutes=30)
 
 
@@ -57,6 +60,7 @@ def _measure() -> Health:
         "oldest_unsent_seconds": int((instant - oldest).total_seconds()) if oldest else 0,
         # Whose receiver it is that does not answer is the partner's affair, and no fault of the site.
         "oldest_webhook_seconds": int((instant - begun).total_seconds()) if begun else 0,
+        "feeds_failing": Feed.objects.failing()[:1000].count(),
         "webhooks_given_up": Delivery.objects.filter(state="dead")[:1000].count(),
     }
     wrong = []
@@ -68,6 +72,9 @@ def _measure() -> Health:
         wrong.append("Mail waits for more than thirty minutes.")
     if (sent is None or instant - sent > SWEEP_LATE) and Endpoint.objects.filter(state="live").exists():
         wrong.append("No webhook was looked at in the last three minutes.")
+    watched = SweepRun.objects.filter(name="feeds").values_list("completed_at", flat=True).first()
+    if (watched is None or instant - watched > WATCH_LATE) and Feed.objects.filter(state="active").exists():
+        wrong.append("No feed was looked at in the last fifteen minutes.")
     return Health(not wrong, facts, wrong)
 
 

@@ -22,6 +22,7 @@ from cases.models import (
 from config.views.blocks import Block, Row, block, first
 from disclosures.models import Filing
 from ledger.time import local_date, now
+from monitoring.models import Alert
 
 PRESSING = 200
 
@@ -34,6 +35,7 @@ def caseworker(user: User) -> list[Block]:
         _unread(user),
         _doubts(user),
         _new_filings(user),
+        _alerts(user),
         _cases("My cases", "You have no open case.", _open(user).filter(officer=user), "mine"),
         _cases("Covering for", "You are nobody’s deputy.", _open(user).filter(deputy=user), "covering"),
         _cases("Unassigned", "Every open case has an officer.", _open(user).filter(officer=None), "unassigned"),
@@ -158,6 +160,20 @@ def _new_filings(user: User) -> Block:
         for f in first(waiting)
     ]
     return block("New allegations and disclosures", "No filing waits for you.", rows, more=reverse("review_queue"))
+
+
+def _alerts(user: User) -> Block:
+    """Oldest first, and what it is not: a person reads each before anything follows."""
+    waiting = Alert.objects.visible_to(user).waiting().select_related("feed__organisation")
+    rows = [
+        Row(
+            f"{a.reference} {a.get_unit_display().lower()}, {a.feed}",
+            reverse("alert", args=[a.reference]),
+            f"{a.rung.capitalize()}, seen {a.times} time{'' if a.times == 1 else 's'}: {a.get_state_display().lower()}",
+        )
+        for a in first(waiting)
+    ]
+    return block("Alerts about usage", "No alert waits for you.", rows, more=reverse("monitoring"))
 
 
 def _decisions(user: User) -> Block:

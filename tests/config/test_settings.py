@@ -82,6 +82,9 @@ def test_missing_value_is_named(load: Any, name: str) -> None:
         ({"CANDOUR_WEBHOOK_TRUSTED": "127.0.0.1"}, "CANDOUR_WEBHOOK_TRUSTED"),
         ({"CANDOUR_WEBHOOK_PORTS": "443,8443"}, "CANDOUR_WEBHOOK_PORTS"),
         ({"CANDOUR_WEBHOOK_CA": "/tmp/ca.pem"}, "CANDOUR_WEBHOOK_CA"),
+        ({"CANDOUR_FEED_BATCH_ROWS": "0"}, "CANDOUR_FEED_BATCH_ROWS"),
+        ({"CANDOUR_FEED_WINDOW_DAYS": "400"}, "CANDOUR_FEED_WINDOW_DAYS"),
+        ({"CANDOUR_ALERT_QUIET_HOURS": "-1"}, "CANDOUR_ALERT_QUIET_HOURS"),
         ({"EVIDENCE_MAX_BYTES": "12"}, "EVIDENCE_MAX_BYTES"),
     ],
 )

@@ -25,6 +25,8 @@ from disclosures.examples import AUTHORISATION
 from ledger.actions import place_events
 from ledger.models import Event
 from ledger.time import local_date, now, standing_at
+from monitoring.actions import alerts as alert_actions
+from monitoring.models import Alert
 from notifications.actions import record_bounce
 from notifications.models import Message
 from tests import builders
@@ -229,6 +231,10 @@ KEPT: dict[str, set[str]] = {
     "evidence_barrier": set(),
     "evidence_evidenceitem": {"submitted_at"},
     "evidence_grant": {"until"},
+    "monitoring_alert": {"state", "rung", "last_seen_at", "times", "told_at", "closed_at"},
+    "monitoring_alertstep": set(),
+    "monitoring_alertversion": set(),
+    "monitoring_batch": set(),
     "ledger_event": set(),
     "ledger_wall": set(),
     "ledger_place": set(),
@@ -251,6 +257,7 @@ LIVING = {
     "ledger_putoff",
     "ledger_sweeprun",
     "ledger_unplaced",
+    "monitoring_feed",
     "notifications_delivery",
     "notifications_endpoint",
     "notifications_message",
@@ -368,6 +375,7 @@ def _fill_every_table() -> None:
         service.serve_again(notice.pk, by=officer)
         cases.declare_conflict(Case.objects.filter(state="referred").earliest("pk").pk, by=officer, reason="Shares.")
         _given_time(people, open_case)
+        alert_actions.review(Alert.objects.earliest("pk").pk, by=officer, reason="Eight accounts move as one.")
         assert Decision.objects.exists()
         assert story.clients()
         place_events()

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "filing_want_more": "test_company",
     "filing_reject": "test_company",
     "case_publish": "test_supervisor",
+    "alert_take": "test_monitoring",
     "mfa_authenticate": "test_second_factor",
     "mfa_activate_totp": "test_second_factor",
     "mfa_deactivate_totp": "test_second_factor",

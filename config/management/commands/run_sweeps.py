@@ -41,8 +41,10 @@ class Command(BaseCommand):
 
     def run(self) -> None:
         from cases.tasks import run_all as sweep
+        from monitoring.tasks import run_all as analyse
+        from monitoring.tasks import watch_all
         from notifications.tasks import run_all as deliver
         from notifications.tasks import run_webhooks
 
-        for name, tally in {**sweep(), **deliver(), **run_webhooks()}.items():
+        for name, tally in {**sweep(), **analyse(), **watch_all(), **deliver(), **run_webhooks()}.items():
             self.stdout.write(f"{name}: {tally.acted} done, {tally.failed} put off")

@@ -1,0 +1,294 @@
+"""From a feed's last days to alerts, and what people do with them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db.models import Q
+from django.urls import reverse
+
+from accounts.models import Organisation, User
+from accounts.permissions import check
+from disclosures.models import Authorisation
+from ledger.actions import action, record
+from ledger.references import next_reference
+from ledger.time import now
+from monitoring.matching import Permit, permits_of
+from monitoring.models import Alert, AlertStep, AlertVersion, Batch, Feed
+from monitoring.reading import METHOD, Options, fingerprint, read
+from monitoring.rules import ALERT_RULES, FEED_RULES
+from monitoring.windows import Part, merge
+from notifications.actions import tell
+from web.problems import Invalid
+
+# Longer than a task may take (config.celery.HARD_SECONDS): nobody else begins meanwhile.
+LEASE = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(hours=6)
+RUNGS = {"pattern": 1, "corroborated pattern": 2}
+SAME = 0.5  # of the accounts of both findings, at least so many in common: it is the same one
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one evaluation looks at: how many batches of the feed it knows of, and from when on."""
+
+    feed_id: int
+    batches: int
+    since: datetime
+
+
+# --- Evaluating: lease, look without a transaction, conclude ------------------------------------------------------------
+def evaluate(feed_id: int) -> Feed | None:
+    """Look at the feed's last days and fold what is seen into its alerts. None when there is nothing to do.
+
+    The attempt is counted before the work begins, so that rows which end the process are put off like a failure.
+    """
+    window = _begin(feed_id)
+    if window is None:
+        return None
+    try:
+        report = _looked_at(window)
+    except BaseException:
+        _let_go(feed_id)
+        raise
+    return _conclude(window, report)
+
+
+@action
+def _begin(feed_id: int) -> Window | None:
+    feed = Feed.objects.due_for_evaluation().select_for_update(skip_locked=True).filter(pk=feed_id).first()
+    if feed is None:
+        return None
+    check(None, FEED_RULES["evaluate"], feed)
+    feed.next_evaluation_at = now() + min(LEASE * 2 ** min(feed.attempts, 10), LONGEST_WAIT)
+    feed.attempts += 1
+    feed.save(update_fields=["next_evaluation_at", "attempts"])
+    return Window(feed.pk, feed.batches, now() - timedelta(days=settings.FEED_WINDOW_DAYS))
+
+
+@action
+def _let_go(feed_id: int) -> None:
+    """The sweep puts the row off from here on; the count of attempts stays."""
+    Feed.objects.filter(pk=feed_id).update(next_evaluation_at=now())
+
+
+def _looked_at(window: Window) -> dict[str, Any]:
+    """The report about the window's rows; of too many, those of the latest batches."""
+    chosen: list[Batch] = []
+    rows = 0
+    for batch in Batch.objects.filter(feed=window.feed_id).since(window.since).iterator():
+        if chosen and rows + batch.rows > settings.FEED_WINDOW_ROWS:
+            break
+        chosen.append(batch)
+        rows += batch.rows
+    with tempfile.TemporaryDirectory(prefix="window-", dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+        place = Path(folder)
+        parts = [_part(batch, place) for batch in chosen]
+        if not parts:
+            return {"findings": []}
+        kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
+        return read(kept, Options(permits=_permits(chosen[0].organisation)))
+
+
+def _permits(provider: Organisation) -> list[Permit]:
+    """What the register says that the provider permits: work under it is no finding."""
+    found: list[Permit] = []
+    for entry in Authorisation.objects.of(provider).with_history().order_by("pk"):
+        found += permits_of(entry.reference, entry.history, entry.registered_at)
+    return found
+
+
+def _part(batch: Batch, folder: Path) -> Part:
+    return Part(
+        rows_path=_local(batch.file, folder),
+        names_path=_local(batch.names_file, folder),
+        sha256=batch.sha256,
+        columns=tuple(batch.columns),
+        simhashed=batch.simhashed,
+        unzoned=batch.unzoned,
+        reasons=batch.reasons,
+    )
+
+
+def _local(name: str, folder: Path) -> Path:
+    """The file where DuckDB can read it: in place, or a copy of what a remote storage has."""
+    try:
+        return Path(storages["default"].path(name))
+    except NotImplementedError:
+        path = folder / name.replace("/", "-")
+        with storages["default"].open(name) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        return path
+
+
+@action
+def _conclude(window: Window, report: dict[str, Any]) -> Feed:
+    """Put on record what was seen. Two that looked at once fold into the same alerts: the feed's lock is held."""
+    feed = Feed.objects.select_for_update().get(pk=window.feed_id)
+    findings = _worth_reading(report)
+    known = [_Known.of(alert) for alert in feed.alerts.filter(_may_be_same(now())).order_by("pk")]
+    sha256 = fingerprint(report)
+    for finding in findings:
+        same = _same(finding, known)
+        if same is None:
+            _opened(feed, window, finding, sha256)
+        else:
+            _seen_again(same, window, finding, sha256)
+    feed.evaluated = max(feed.evaluated, window.batches)
+    feed.evaluated_at, feed.attempts = now(), 0
+    feed.next_evaluation_at = now() + timedelta(minutes=settings.FEED_EVALUATION_MINUTES)
+    feed.save(update_fields=["evaluated", "evaluated_at", "attempts", "next_evaluation_at"])
+    return feed
+
+
+def _worth_reading(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is at least a pattern and no authorisation explains; of the accounts of a set, the set alone."""
+    found = [f for f in report["findings"] if f["rung"] in RUNGS and not f["explained"]]
+    in_sets = {account for f in found if f["unit"] == "set" for account in f["accounts"]}
+    return [f for f in found if f["unit"] == "set" or not in_sets.issuperset(f["accounts"])]
+
+
+# --- Folding ------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Known:
+    alert: Alert
+    last: AlertVersion
+    accounts: frozenset[str]
+
+    @classmethod
+    def of(cls, alert: Alert) -> _Known:
+        last = alert.versions.latest("number")
+        return cls(alert, last, frozenset(last.accounts))
+
+
+def _quiet() -> timedelta:
+    return timedelta(hours=settings.ALERT_QUIET_HOURS)
+
+
+def _may_be_same(instant: datetime) -> Q:
+    """Alerts into which something seen now may be folded: those that wait, and those whose rows are still looked at."""
+    still_read = instant - timedelta(days=settings.FEED_WINDOW_DAYS) - _quiet()
+    return Q(closed_at__isnull=True) | Q(closed_at__gte=still_read)
+
+
+def _same(finding: dict[str, Any], known: Iterable[_Known]) -> _Known | None:
+    """The alert that is about the same accounts. What was ended stays ended, until there are rows from well after it."""
+    accounts, last = set(finding["accounts"]), datetime.fromisoformat(finding["rows"]["last"])
+    for one in known:
+        shared = len(accounts & one.accounts)
+        if one.alert.unit != finding["unit"] or shared < SAME * len(accounts | one.accounts):
+            continue
+        if one.alert.closed_at is None or last <= one.alert.closed_at + _quiet():
+            return one
+    return None
+
+
+def _opened(feed: Feed, window: Window, finding: dict[str, Any], sha256: str) -> Alert:
+    check(None, ALERT_RULES["open"])
+    instant = now()
+    alert = Alert.objects.create(
+        reference=next_reference("M"),
+        feed=feed,
+        unit=finding["unit"],
+        state=ALERT_RULES["open"].after,
+        rung=finding["rung"],
+        opened_at=instant,
+        last_seen_at=instant,
+        told_at=instant,
+    )
+    _version(alert, 1, window, finding, sha256)
+    record(None, "alert.opened", alert, feed=feed.pk, rung=finding["rung"].replace(" ", "_"), report_sha256=sha256)
+    _tell(alert)
+    return alert
+
+
+def _seen_again(known: _Known, window: Window, finding: dict[str, Any], sha256: str) -> None:
+    """Count it. People are written to again, and a version is added, when it says more or the quiet period is over."""
+    alert, instant = known.alert, now()
+    alert.times += 1
+    alert.last_seen_at = instant
+    more = RUNGS[finding["rung"]] > RUNGS[alert.rung]
+    loud = alert.closed_at is None and instant - alert.told_at >= _quiet()
+    if alert.closed_at is None and (more or loud or set(finding["accounts"]) != known.accounts):
+        _version(alert, known.last.number + 1, window, finding, sha256)
+        alert.rung = finding["rung"]
+    if alert.closed_at is None and (more or loud):
+        alert.told_at = instant
+        _tell(alert)
+        record(None, "alert.seen_again", alert, feed=alert.feed_id, times=alert.times, report_sha256=sha256)
+    alert.save(update_fields=["times", "last_seen_at", "rung", "told_at"])
+
+
+def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any], sha256: str) -> None:
+    AlertVersion.objects.create(
+        alert=alert,
+        number=number,
+        at=now(),
+        rung=finding["rung"],
+        sentence=finding["sentence"],
+        since=datetime.fromisoformat(finding["rows"]["first"]),
+        until=datetime.fromisoformat(finding["rows"]["last"]),
+        rows=finding["rows"]["count"],
+        accounts=finding["accounts"],
+        indicators=finding["indicators"],
+        method=METHOD,
+        report_sha256=sha256,
+        batches=window.batches,
+    )
+
+
+def _tell(alert: Alert) -> None:
+    people = User.objects.able_to_sign_in().filter(role="caseworker", organisation__kind="ministry")
+    tell(
+        "alert_to_read",
+        alert,
+        people=people,
+        url=reverse("alert", args=[alert.reference]),
+        reference=alert.reference,
+        rung=alert.rung,
+        times=alert.times,
+    )
+
+
+# --- What people do -----------------------------------------------------------------------------------------------------
+@action
+def review(alert_id: int, *, by: User, reason: str) -> Alert:
+    """Begin to look into it: the person and the reason are on record. It opens no case."""
+    return _step(alert_id, "review", by=by, reason=reason)
+
+
+@action
+def dismiss(alert_id: int, *, by: User, reason: str) -> Alert:
+    """End it with a reason: it shows nothing that needs the ministry."""
+    return _step(alert_id, "dismiss", by=by, reason=reason)
+
+
+@action
+def take(alert_id: int, *, by: User, reason: str, case_reference: str) -> Alert:
+    """Note in which case it is looked into further. The case was opened by a person, by its own rules."""
+    return _step(alert_id, "take", by=by, reason=reason, case_reference=case_reference)
+
+
+def _step(alert_id: int, verb: str, *, by: User, reason: str, case_reference: str = "") -> Alert:
+    alert = Alert.objects.select_for_update().get(pk=alert_id)
+    check(by, ALERT_RULES[verb], alert)
+    if not reason.strip():
+        raise Invalid(reason="Say why, for whoever reads it later")
+    alert.state = ALERT_RULES[verb].after
+    if alert.state != Alert.State.UNDER_REVIEW:
+        alert.closed_at = now()
+    alert.save(update_fields=["state", "closed_at"])
+    AlertStep.objects.create(alert=alert, step=verb, by=by, reason=reason.strip(), case_reference=case_reference)
+    record(by, f"alert.{alert.state}", alert, feed=alert.feed_id, case=case_reference)
+    return alert
+
+
+__all__ = ["dismiss", "evaluate", "review", "take"]

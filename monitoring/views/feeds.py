@@ -1,0 +1,283 @@
+"""Pages of feeds and alerts: the ministry's, and the provider's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncDate
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import SignedInRequest
+from accounts.permissions import allowed, check
+from ledger.time import local_date, now
+from monitoring.actions import alerts as act
+from monitoring.actions import feeds as act_on_feeds
+from monitoring.forms import AlertReasonForm, AlertTakeForm, NothingForm
+from monitoring.models import Alert, Batch, Feed
+from monitoring.rules import ALERT_RULES, FEED_RULES
+from web.pages import form_page, sent
+
+DAYS = 14
+SHOWN = 50
+COLOURS = {"open": "blue", "under_review": "teal", "dismissed": "grey", "taken": "green"}
+# What explains such rows without any extraction; each is looked at before anything else.
+INNOCENT = (
+    "a product of the customer’s own with many users behind one account",
+    "a reseller, a university or an office whose people share networks and payment",
+    "an evaluation, a benchmark or a red team, announced or not",
+    "a nightly job, a load test or a retry loop that went wrong",
+    "research or work under an authorisation that this feed does not know of",
+)
+
+
+# --- Words --------------------------------------------------------------------------------------------------------------
+def lateness(feed: Feed, instant: datetime) -> str:
+    """Whether the feed is late, as a sentence."""
+    if feed.state == Feed.State.PAUSED:
+        return "Paused: nothing is expected."
+    since = feed.late_since(instant)
+    every = _minutes(feed.expected_minutes).removeprefix("1 ")
+    if feed.last_batch_at is None:
+        return f"Nothing has come yet; a batch is expected every {every}."
+    ago = int((instant - feed.last_batch_at).total_seconds() // 60)
+    came = _minutes(ago) if ago > 0 else "less than a minute"
+    if since is None:
+        return f"On time: the last batch came {came} ago, one is expected every {every}."
+    late = _minutes(max(1, int((instant - since).total_seconds() // 60)))
+    return f"Late by {late}: the last batch came {came} ago, one is expected every {every}."
+
+
+def _minutes(count: int) -> str:
+    for size, noun in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if count >= size or size == 1:
+            number = count // size
+            return f"{number} {noun}{'' if number == 1 else 's'}"
+    raise AssertionError
+
+
+# --- Figures: bars drawn on the server, each with its table -------------------------------------------------------------
+def figure(batches: Any, instant: datetime) -> dict[str, Any]:
+    """`trend`: rows and rejected rows by day of receipt, each with the height of its bar (out of 100); `most` of them."""
+    first = local_date(instant) - timedelta(days=DAYS - 1)
+    counted = (
+        batches.filter(received_at__gte=instant - timedelta(days=DAYS + 1))
+        .annotate(day=TruncDate("received_at"))
+        .values("day")
+        .annotate(total=Sum("rows"), refused=Sum("rejected"), batches=Count("pk"))
+    )
+    found = {line["day"]: line for line in counted}
+    most = max([line["total"] for line in found.values()], default=0) or 1
+    days = []
+    for n in range(DAYS):
+        day = first + timedelta(days=n)
+        line = found.get(day, {"total": 0, "refused": 0, "batches": 0})
+        height = round(100 * line["total"] / most)
+        days.append({**line, "day": day, "height": height, "x": 4 + n * 20, "y": 104 - height})
+    return {"trend": days, "most": max(line["total"] for line in days)}
+
+
+def _facts(feeds: Any, instant: datetime) -> list[dict[str, Any]]:
+    return [
+        {"feed": feed, "lateness": lateness(feed, instant), "late": feed.late_since(instant) is not None}
+        for feed in feeds
+    ]
+
+
+# --- The ministry -------------------------------------------------------------------------------------------------------
+@login_required
+@require_safe
+def monitoring(request: SignedInRequest) -> HttpResponse:
+    """Every feed with its lateness, open alerts oldest first, what came by day."""
+    check(request.user, FEED_RULES["list"])
+    instant = now()
+    alerts = Alert.objects.visible_to(request.user).select_related("feed__organisation")
+    waiting = list(alerts.waiting()[:SHOWN])
+    counts = dict(alerts.order_by().values_list("state").annotate(n=Count("pk")))
+    feeds = Feed.objects.visible_to(request.user).select_related("organisation").order_by("organisation__name", "name")
+    page = {
+        "feeds": _facts(feeds[:200], instant),
+        "alerts": [{"alert": a, "state": state_of(a)} for a in waiting],
+        "ended": [
+            {"alert": a, "state": state_of(a)} for a in alerts.exclude(closed_at=None).order_by("-closed_at")[:10]
+        ],
+        "counts": [(label, counts.get(state, 0)) for state, label in Alert.State.choices],
+        **figure(Batch.objects.visible_to(request.user), instant),
+    }
+    return render(request, "monitoring/feed_overview.html", page)
+
+
+def state_of(alert: Alert) -> tuple[str, str]:
+    """The state as a tag: words and colour."""
+    return str(alert.get_state_display()), COLOURS[alert.state]
+
+
+@login_required
+@require_safe
+def alert(request: SignedInRequest, reference: str) -> HttpResponse:
+    """What was seen, how rare it is, what else explains it, what people did."""
+    found = _alert(request, reference)
+    versions = list(found.versions.order_by("-number"))
+    page = {
+        "alert": found,
+        "state": state_of(found),
+        "seen": versions[0],
+        "earlier": versions[1:],
+        "steps": found.steps.select_related("by").order_by("pk"),
+        "verbs": allowed(request.user, ALERT_RULES, found),
+        "innocent": INNOCENT,
+        "indicators": [_said(i) for i in versions[0].indicators],
+    }
+    return render(request, "monitoring/alert_detail.html", page)
+
+
+def _said(indicator: dict[str, Any]) -> dict[str, Any]:
+    """How rare one sign is, in words; never rarer than the clients it was compared with can bear out."""
+    return {**indicator, "rare": _rarity(indicator)}
+
+
+def _rarity(indicator: dict[str, Any]) -> str:
+    rate, peers, reference = indicator["false_alarm_rate"], indicator["peers"], indicator["reference_clients"] or 0
+    if rate is None:
+        return "How rare this is among ordinary clients is not known."
+    if indicator["family"] == "coordination":
+        often = f"about once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
+        return f"By the method’s reckoning chance brings this about {often}."
+    compared = f"{peers:,} other accounts of this feed" if peers else ""
+    compared += " and " * bool(peers and reference) + (f"{reference:,} reference clients" if reference else "")
+    if rate * max(peers, reference) < 1:
+        return f"None of those it was compared with reaches this value ({compared})."
+    return f"About 1 in {round(1 / rate):,} of those it was compared with reaches this value ({compared})."
+
+
+def _alert(request: SignedInRequest, reference: str) -> Alert:
+    seen = Alert.objects.visible_to(request.user).select_related("feed__organisation")
+    return get_object_or_404(seen, reference=reference)
+
+
+def _step(
+    request: SignedInRequest,
+    reference: str,
+    verb: str,
+    form: type[AlertReasonForm],
+    do: Callable[..., Alert],
+    intro: str,
+    done: str,
+) -> HttpResponse:
+    found = _alert(request, reference)
+    check(request.user, ALERT_RULES[verb], found)
+    return form_page(
+        request,
+        form(**sent(request)),
+        lambda data: do(found.pk, by=request.user, **data),
+        title=f"{ALERT_RULES[verb].label}: {found.reference}",
+        submit=ALERT_RULES[verb].label,
+        back=reverse("alert", args=[found.reference]),
+        intro=intro,
+        done=f"{found.reference} {done}",
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def alert_review(request: SignedInRequest, reference: str) -> HttpResponse:
+    return _step(
+        request,
+        reference,
+        "review",
+        AlertReasonForm,
+        act.review,
+        "You look into it yourself. Nobody outside the ministry is told, and no case is opened.",
+        "is under review.",
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def alert_dismiss(request: SignedInRequest, reference: str) -> HttpResponse:
+    return _step(
+        request,
+        reference,
+        "dismiss",
+        AlertReasonForm,
+        act.dismiss,
+        "It ends here. The same rows raise no other alert.",
+        "is dismissed.",
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def alert_take(request: SignedInRequest, reference: str) -> HttpResponse:
+    return _step(
+        request,
+        reference,
+        "take",
+        AlertTakeForm,
+        act.take,
+        "A case is opened by a person on evidence that its parties can answer. Note here which case it is.",
+        "is taken into a case.",
+    )
+
+
+# --- Feeds --------------------------------------------------------------------------------------------------------------
+@login_required
+@require_safe
+def own_feeds(request: SignedInRequest) -> HttpResponse:
+    """The provider's own feeds, and how rows are sent."""
+    check(request.user, FEED_RULES["list_own"])
+    feeds = Feed.objects.visible_to(request.user).order_by("name")
+    return render(request, "monitoring/feed_own.html", {"feeds": _facts(feeds, now())})
+
+
+@login_required
+@require_safe
+def feed(request: SignedInRequest, pk: int) -> HttpResponse:
+    """One feed: what came, what was rejected, whether it is late. Of alerts it says nothing to a provider."""
+    found = get_object_or_404(Feed.objects.visible_to(request.user).select_related("organisation"), pk=pk)
+    instant = now()
+    batches = Batch.objects.visible_to(request.user).filter(feed=found)
+    alerts = Alert.objects.visible_to(request.user).filter(feed=found).waiting()
+    page = {
+        "feed": found,
+        "state": (found.get_state_display(), "green" if found.state == "active" else "grey"),
+        "lateness": lateness(found, instant),
+        "batches": batches.order_by("-pk")[:SHOWN],
+        "sums": batches.aggregate(rows=Sum("rows", default=0), rejected=Sum("rejected", default=0)),
+        **figure(batches, instant),
+        "alerts": [{"alert": a, "state": state_of(a)} for a in alerts[:SHOWN]],
+        "verbs": allowed(request.user, FEED_RULES, found),
+        "back": reverse("monitoring" if request.user.is_ministry else "own_feeds"),
+    }
+    return render(request, "monitoring/feed_detail.html", page)
+
+
+@login_required
+@require_POST
+def feed_pause(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _turn(request, pk, act_on_feeds.pause, "The feed is paused. What is sent is still kept.")
+
+
+@login_required
+@require_POST
+def feed_resume(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _turn(request, pk, act_on_feeds.resume, "The feed is watched again.")
+
+
+def _turn(request: SignedInRequest, pk: int, do: Callable[..., Feed], done: str) -> HttpResponse:
+    found = get_object_or_404(Feed.objects.visible_to(request.user), pk=pk)
+    return form_page(
+        request,
+        NothingForm(**sent(request)),
+        lambda data: do(found.pk, by=request.user),
+        title=str(found),
+        submit="Go on",
+        back=reverse("feed", args=[found.pk]),
+        done=done,
+    )
