@@ -32,8 +32,10 @@ from evidence import actions as evidence
 from evidence.models import EvidenceItem
 from ledger.time import local_date, now, standing_at
 from monitoring import tasks as watching
+from monitoring.actions.analysis import request_analysis
 from notifications import tasks as delivery
 
+GATEWAY_LOG = "Gateway log of the accounts, hashed"
 PASSWORD = "candour-demo-harbour-42"  # noqa: S105 - demo mode starts on a loopback address only
 WATCH_REASON = (
     "Demonstration: this case runs for two minutes after the first start, so that anybody can watch it arrive in the "
@@ -120,6 +122,7 @@ def tell(start: datetime) -> None:
     _late_answer(story, people, referred)
     _running(story, people, watched_case)
     _waiting(story, people)
+    _read_log(story, people)
     _watched_feed(story, people)
     story.sweep_until(start)
     # The last step, at the real time: the watched request is granted until two minutes from now.
@@ -250,11 +253,11 @@ def log_file(name: str, rows: int) -> SimpleUploadedFile:
     return SimpleUploadedFile(name, text.getvalue().encode(), content_type="text/csv")
 
 
-def give_evidence(by: User, title: str, *, public: bool = True, rows: int = 200) -> EvidenceItem:
-    """One item of evidence with every custody field."""
+def give_evidence(by: User, title: str, *, public: bool = True, rows: int = 200, log: bytes = b"") -> EvidenceItem:
+    """One item of evidence with every custody field; `log` is the content of its file, where it matters."""
     return evidence.add(
         by=by,
-        file=log_file("usage.csv", rows),
+        file=SimpleUploadedFile("usage.jsonl", log) if log else log_file("usage.csv", rows),
         public_file=log_file("usage-public.csv", 3) if public else None,
         received_at=now(),
         title=title,
@@ -356,9 +359,9 @@ def admitted(by: User, officer: User, number: int, *, respondent: str, title: st
     return filings.admit(filing.pk, by=officer)
 
 
-def answer_all(notice: Notice, by: User, *, attach: str = "") -> None:
+def answer_all(notice: Notice, by: User, *, attach: str = "", log: bytes = b"") -> None:
     """Answer every question of a notice and hand the answers in."""
-    item = give_evidence(by, attach) if attach else None
+    item = give_evidence(by, attach, log=log) if attach else None
     for question in notice.questions.all():
         last = question.number == notice.questions.count()
         if last and item is None:
@@ -529,7 +532,8 @@ def _running(story: Story, people: Cast, watched_case: Case) -> None:
             named=False,
         )
     with story.day(12):
-        answer_all(notice_to(watched_case, NORTHWIND), people["Olivia Marsh"], attach="Card and account table, hashed")
+        log = usage_rows(now() - timedelta(days=20), 72)
+        answer_all(notice_to(watched_case, NORTHWIND), people["Olivia Marsh"], attach=GATEWAY_LOG, log=log)
     with story.day(9):
         case = open_from(filing, people["Priya Raman"], "Probing of the parameters of heron-2", HARRIER)
         cases.assign(
@@ -586,6 +590,13 @@ def _waiting(story: Story, people: Cast) -> None:
     with story.day(1, 11):
         filings.start("disclosure", by=people["Olivia Marsh"])
         filings.start("disclosure", by=people["Dylan Pell"])
+
+
+def _read_log(story: Story, people: Cast) -> None:
+    """The log that came with an answer, analysed for the officer of its case."""
+    with story.day(1, 12):
+        request_analysis(EvidenceItem.objects.get(title=GATEWAY_LOG).pk, by=people["Priya Raman"])
+        watching.run_all()
 
 
 def _watched_feed(story: Story, people: Cast) -> None:
