@@ -40,7 +40,12 @@ def test_a_caseworker_reads_an_alert_and_the_provider_sees_none_of_it(w: World, 
     staff.reads("Alerts that wait, oldest first", "On time: the last batch came less than a minute ago")
     _picture(staff, "monitoring")
     staff.follow(alert.reference)
-    staff.reads("It is no proof of extraction", "8 accounts", "Nobody has looked at it yet.", "a reseller")
+    staff.reads(
+        "It is no proof of extraction",
+        "8 accounts",
+        "Nobody has looked at it yet.",
+        "A reseller, or one organisation with several accounts",
+    )
     _picture(staff, "alert")
     staff.press("Start a review")
     staff.press("Start a review")  # without a reason
