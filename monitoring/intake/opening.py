@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import zstandard
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 
 from monitoring.schema import CANONICAL, HEADER_KEY
 
+PACKED = 1 << 18  # bytes of a compressed file at a time
 BLOCK = 48 << 20  # bytes of text that are read at a time
 DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError)
 
@@ -126,7 +127,8 @@ class _Steps:
         have = 0
         while have < size:
             try:
-                piece = self.stream.read(min(1 << 20, size - have))
+                # read1: what is there, so that an end in the middle loses nothing that came before it
+                piece = self.stream.read1(min(1 << 20, size - have))
             except DAMAGE as wrong:
                 if not pieces:
                     raise
@@ -139,9 +141,34 @@ class _Steps:
         return b"".join(pieces)
 
 
+class _Gunzip:
+    """A gzip stream, of several members perhaps, piece by piece: what comes before damage is not lost."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.member = isal_zlib.decompressobj(wbits=31)
+
+    def read1(self, size: int) -> bytes:
+        """Up to `size` bytes, none at the end. Raises EOFError where the stream ends in the middle."""
+        while True:
+            if self.member.eof:
+                packed = self.member.unused_data.lstrip(b"\0")  # some programs fill up the last block
+                while not packed:
+                    if not (more := self.file.read(PACKED)):
+                        return b""
+                    packed = more.lstrip(b"\0")
+                self.member = isal_zlib.decompressobj(wbits=31)
+            else:
+                packed = self.member.unconsumed_tail or self.file.read(PACKED)
+                if not packed:
+                    raise EOFError("the compressed stream ends in the middle")
+            if piece := self.member.decompress(packed, size):
+                return bytes(piece)
+
+
 def _stream(start: bytes, file: IO[bytes]) -> tuple[str, _Steps]:
     if start[:2] == b"\x1f\x8b":
-        return "gzip", _Steps(igzip.IGzipFile(fileobj=file))
+        return "gzip", _Steps(_Gunzip(file))
     if start == b"\x28\xb5\x2f\xfd":
         return "zstd", _Steps(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
     return "none", _Steps(file)

@@ -1,0 +1,262 @@
+"""Readings of usage logs: the same rows give the same report, however they come; and what is a row is decided once."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from django.core.management import CommandError, call_command
+
+from monitoring.findings import Sign, Unit
+from monitoring.intake import Limits, Unreadable, take_in
+from monitoring.matching import Permit
+from monitoring.reading import Options, read, written
+from tests.monitoring.logs import START, lines, ordinary, report_of, swept
+
+ROWS = ordinary(40) + swept("acc-sweep", 1500)
+US = 1_000_000
+
+
+def findings(report: dict[str, Any]) -> Any:
+    """What was found, without what tells one file from another."""
+    return [{**one, "indicators": [sign["sentence"] for sign in one["indicators"]]} for one in report["findings"]]
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    out = io.StringIO()
+    table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return out.getvalue().encode()
+
+
+def as_parquet(rows: list[dict[str, Any]]) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
+def test_the_same_file_gives_the_same_bytes() -> None:
+    assert written(report_of(lines(ROWS))) == written(report_of(lines(ROWS)))
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    mixed = random.Random(7).sample(ROWS, len(ROWS))
+    assert findings(report_of(lines(mixed))) == findings(report_of(lines(ROWS)))
+
+
+def test_the_names_of_accounts_change_nothing_but_the_names() -> None:
+    renamed = [{**row, "account": f"zz-{row['account'][::-1]}"} for row in ROWS]
+    told = json.dumps(sorted(map(str, findings(report_of(lines(renamed))))))
+    for account in {row["account"] for row in ROWS}:
+        told = told.replace(f"zz-{account[::-1]}", account)
+    assert sorted(json.loads(told)) == sorted(map(str, findings(report_of(lines(ROWS)))))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(lines(ROWS[:700])) + gzip.compress(lines(ROWS[700:])),
+        zstandard.compress(lines(ROWS)),
+        as_csv(ROWS),
+        as_csv(ROWS).replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + as_csv(ROWS),
+        as_csv(ROWS).replace(b",", b";"),
+        as_parquet(ROWS),
+    ],
+    ids=["gzip in two members", "zstd", "csv", "crlf", "bom", "semicolons", "parquet"],
+)
+def test_every_format_gives_the_same_findings(content: bytes) -> None:
+    report = report_of(content)
+    assert (report["rows"], report["rejected"]) == (len(ROWS), 0)
+    assert findings(report) == findings(report_of(lines(ROWS)))
+
+
+BAD = {
+    b'{"ts": "2026-03-02T00:00:00Z"}': "has no account",
+    b"not json": "is not a JSON object",
+    b"[1, 2]": "is not a JSON object",
+    b'{"account":"a\x00b"}': "has NUL bytes",
+    b'{"account":"\xff"}': "is not UTF-8",
+    json.dumps({**ROWS[0], "input_tokens": -1}).encode(): "has a input_tokens that is no count",
+    json.dumps({**ROWS[0], "output_tokens": 10**30}).encode(): "has a output_tokens that is no count",
+    json.dumps({**ROWS[0], "input_tokens": float("nan")}).encode(): "has a input_tokens that is no count",
+    json.dumps({**ROWS[0], "status": 7}).encode(): "has a status that is no HTTP status",
+    json.dumps({**ROWS[0], "ts": "yesterday"}).encode(): "has a ts that is no time",
+    json.dumps({**ROWS[0], "ts": "9999-12-31T23:59:59Z"}).encode(): "has a ts before 2000 or after 2099",
+    json.dumps({**ROWS[0], "ts": "1970-01-01T00:00:01Z"}).encode(): "has a ts before 2000 or after 2099",
+    json.dumps({**ROWS[0], "account": "x" * 201}).encode(): "has a account of more than 200 characters",
+    json.dumps({**ROWS[0], "refused": "perhaps"}).encode(): "has a refused that is neither true nor false",
+    b'{"a":' * 5000: "is not a JSON object",
+    lines(ROWS[:1]).strip(): "says the same as an earlier line",
+}
+
+
+def test_every_row_is_read_or_rejected_by_its_line_and_reason() -> None:
+    good = lines(ROWS[:600]).splitlines()
+    where = {50 * n + 40: bad for n, bad in enumerate(BAD)}
+    mixed: list[bytes] = []
+    for line in good:
+        while len(mixed) + 1 in where:
+            mixed.append(where[len(mixed) + 1])
+        mixed.append(line)
+    report = report_of(b"\n".join(mixed))
+    assert report["rows"] + report["rejected"] == len(mixed)
+    told = {one["line"]: one["reason"] for one in report["rejected_lines"]}
+    assert told == {line: BAD[bad] for line, bad in where.items() if line <= len(mixed)}
+
+
+def test_times_of_every_kind_are_the_same_instant() -> None:
+    at = [
+        "2026-03-02T12:00:00Z",
+        "2026-03-02T13:00:00+01:00",
+        "2026-03-02 12:00:00",
+        1772452800,
+        "1772452800000",
+        1772452800.0,
+    ]
+    rows = [{**ROWS[0], "ts": value, "prompt_hash": str(n)} for n, value in enumerate(at)]
+    report = report_of(lines(rows))
+    assert (report["rows"], report["from"], report["to"]) == (6, "2026-03-02T12:00:00Z", "2026-03-02T12:00:00Z")
+    assert "1 rows do not say their time zone; they are taken as UTC." in report["notes"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"\xff\xfet\x00s\x00", "UTF-16"),
+        (b'[{"ts": 1}]', "one JSON array"),
+        (b"minute,requests\n1,2\n", "not a header"),
+        (b"ts,ts,account\n", "twice"),
+        (",".join(f"c{n}" for n in range(100_000)).encode() + b"\n1\n", "columns"),
+        (b"PAR1 and then nothing", "Parquet file is damaged"),
+        (b"\x00\x01\x02\n", "NUL"),
+    ],
+)
+def test_what_is_no_log_is_refused_in_words(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(content)
+    with pytest.raises(Unreadable, match=says):
+        take_in(path, tmp_path / "kept")
+    with pytest.raises(CommandError, match=says):
+        call_command("analyse_log", str(path), "--json", str(tmp_path / "out"))
+
+
+def test_a_truncated_stream_keeps_what_came_before(tmp_path: Path) -> None:
+    packed = gzip.compress(lines(ROWS))
+    report = report_of(packed[: len(packed) // 2])
+    assert 0 < report["rows"] < len(ROWS)
+    assert any("ends in the middle" in note for note in report["notes"])
+
+
+def test_a_bomb_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(gzip.compress(lines(ROWS[:1]) + b" " * (8 << 20)))
+    with pytest.raises(Unreadable, match="times its size"):
+        take_in(path, tmp_path / "kept", limits=Limits(free=1 << 20))
+
+
+def test_a_header_without_a_required_column_rejects_every_row() -> None:
+    report = report_of(b"ts,account,model,input_tokens,status\n" + b"2026-03-02T00:00:00Z,a,m,1,200\n" * 5)
+    assert (report["rows"], report["rejected"]) == (0, 5)
+    assert report["rejected_by_reason"] == {"the file has no column output_tokens": 5}
+
+
+def test_what_is_missing_is_not_computable_and_not_zero() -> None:
+    bare = [{k: row[k] for k in ("ts", "account", "model", "input_tokens", "output_tokens", "status")} for row in ROWS]
+    report = report_of(lines(bare))
+    because = {one["name"]: one["because"] for one in report["not_computable"]}
+    assert because["sweep"] == "the log has no template and no prompt_hash"
+    assert because["riding"] == "the rate limit is not known"
+    assert not {"sweep", "novel", "riding"} & {s["name"] for f in report["findings"] for s in f["indicators"]}
+
+
+def test_one_account_alone_and_one_row_alone_are_read() -> None:
+    assert report_of(lines(ROWS[:1]))["accounts"] == 1
+    alone = report_of(lines(swept("only", 800)))
+    assert alone["accounts"] == 1
+    assert "corroborated pattern" not in {one["rung"] for one in alone["findings"]}
+
+
+def test_no_sentence_claims_more_than_a_log_can_show() -> None:
+    told = json.dumps(report_of(lines(ROWS))).lower()
+    for word in ("proof", "proves", "guilt", "attack", "probability that"):
+        assert word not in told
+
+
+# --- The ladder -----------------------------------------------------------------------------------------------------------
+def sign(family: str, *, counts: bool = True) -> Sign:
+    return Sign("m", family, "I0", 9.0, 0.001, 1e-6, 200, 0.99, 95, "says", "caveat", counts)
+
+
+@pytest.mark.parametrize(
+    ("families", "adjusted", "rung"),
+    [
+        ((), 0.0, None),
+        (("time",), 1.0, "noted"),
+        (("time", "volume"), 1.0, "pattern"),
+        (("time", "volume", "content"), 0.05, "corroborated pattern"),
+        (("time", "volume", "content"), 0.051, "pattern"),
+        (("time", "volume", "coordination"), 0.01, "corroborated pattern"),
+        (("time", "time", "time"), 0.0, "noted"),
+    ],
+)
+def test_the_ladder(families: tuple[str, ...], adjusted: float, rung: str | None) -> None:
+    unit = Unit(1, [sign(family) for family in families])
+    unit.adjusted = adjusted
+    assert unit.rung == rung
+
+
+def test_what_is_rare_for_no_known_reason_does_not_climb() -> None:
+    unit = Unit(1, [sign("time"), sign("volume"), sign("content", counts=False)])
+    unit.adjusted = 0.0
+    assert unit.rung == "pattern"
+
+
+# --- Authorisations -------------------------------------------------------------------------------------------------------
+def permit(**over: Any) -> Permit:
+    begin = round(START.timestamp()) * US
+    given = {"accounts": frozenset({"acc-sweep"}), "starts": begin, "ends": begin + 86_400 * US, **over}
+    return Permit("P-1", **given)
+
+
+@pytest.mark.parametrize(
+    ("over", "outside"),
+    [
+        ({}, {"time": 60}),
+        ({"nets": frozenset({"another"})}, {"time": 60, "network": 1440}),
+        ({"nets": frozenset({"sweep"})}, {"time": 60}),
+        ({"models": frozenset({"owl-3"})}, {"time": 60, "model": 1440}),
+        ({"requests": 1000}, {"time": 60, "cap": 440}),
+        ({"tokens": 1700 * 100}, {"time": 60, "cap": 1340}),
+        ({"hours": (22 * 60, 2 * 60)}, {"time": 60, "hours": 1200}),
+        ({"hours": (9 * 60, 9 * 60)}, {"time": 60}),
+    ],
+)
+def test_rows_outside_the_terms_are_counted_by_reason(over: dict[str, Any], outside: dict[str, int]) -> None:
+    report = report_of(lines(ROWS), Options(permits=[permit(**over)]))
+    [table] = report["authorisations"]
+    assert table["rows"] == 1500
+    assert table["outside"] == outside
+    assert table["within"] == 1500 - sum(outside.values())
+
+
+def test_the_command_writes_the_report(tmp_path: Path) -> None:
+    path, out = tmp_path / "log.jsonl", tmp_path / "report.json"
+    path.write_bytes(lines(ROWS))
+    call_command("analyse_log", str(path), "--json", str(out))
+    told = json.loads(out.read_bytes())
+    assert {"rows", "rejected", "accounts", "method_version", "findings"} <= set(told)
+    assert out.read_bytes() == written(told)
+    kept = take_in(path, tmp_path / "kept")
+    assert written(read(kept)) == out.read_bytes()
