@@ -65,7 +65,8 @@ def _send(api: httpx.Client, body: bytes, name: str) -> None:
         "/api/v1/usage/batches/",
         params={"batch_id": name},
         content=body,
-        headers={"Content-Type": "application/x-ndjson"},
+        # While the other one has its turn, gunicorn closes idle connections: each batch has its own.
+        headers={"Content-Type": "application/x-ndjson", "Connection": "close"},
     )
     if answer.status_code != 202 or answer.json()["rows"] != ROWS:
         raise SystemExit(f"{answer.status_code}: {answer.text[:300]}")

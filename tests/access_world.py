@@ -222,6 +222,7 @@ def _alerted(w: World) -> Alert:
         rows=1,
         accounts=["a"],
         indicators=[],
+        explanations=[],
         method="m",
         report_sha256="0" * 64,
         batches=1,

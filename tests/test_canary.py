@@ -18,11 +18,13 @@ from cases.actions import case as cases
 from cases.actions import extensions, notices
 from cases.models import Case
 from config import story
+from config.usage_story import hashed, send, usage_rows
 from disclosures.actions import authorisations
 from disclosures.catalogue import AUTHORISATION, DISCLOSURE, SCHEMAS
 from evidence import actions as evidence
 from ledger.models import Event
 from ledger.time import now, standing_at
+from monitoring import tasks as watching
 from notifications.letters import render
 from notifications.models import Message
 from tests.access_matrix import MATRIX
@@ -116,6 +118,11 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     request = notice.extension_requests.get()
     extensions.refuse_extension(request.pk, by=w.caseworker, reasons=canary("extension.refusal"))
     notices.answer(notice.pk, by=by, received_at=now())
+    # Eight accounts that move as one, one of them by its name, make an alert that is the ministry's alone.
+    account = hashed("account", "together 0").encode()
+    rows = usage_rows(now() - timedelta(hours=4), 4).replace(account, canary("ministry.account").encode())
+    send(by, rows, canary("feed.batch"))
+    watching.watch_all()
     cases.add_note(case.pk, by=w.caseworker, text=canary("ministry.note"))
     cases.write_brief(case.pk, by=w.caseworker, head="summary", text=canary("ministry.brief"), number=0)
     cases.propose(case.pk, by=w.caseworker, outcome="settled", reasons=canary("ministry.proposal"))
@@ -169,6 +176,7 @@ def guesses() -> list[str]:
     from cases.models import Exhibit, Notice, Referral
     from disclosures.models import Authorisation, Filing
     from evidence.models import EvidenceItem
+    from monitoring.models import Alert, Feed
 
     objects = {
         "case": Case.objects.values_list("reference", flat=True),
@@ -177,6 +185,8 @@ def guesses() -> list[str]:
         "filing": Filing.objects.values_list("reference", flat=True),
         "authorisation": Authorisation.objects.values_list("reference", flat=True),
         "evidence": EvidenceItem.objects.values_list("reference", flat=True),
+        "feed": Feed.objects.values_list("pk", flat=True),
+        "alert": Alert.objects.values_list("reference", flat=True),
         "exhibit": Exhibit.objects.values_list("pk", flat=True),
     }
     more = {

@@ -135,13 +135,13 @@ def _conclude(window: Window, report: dict[str, Any]) -> Feed:
     feed = Feed.objects.select_for_update().get(pk=window.feed_id)
     findings = _worth_reading(report)
     known = [_Known.of(alert) for alert in feed.alerts.filter(_may_be_same(now())).order_by("pk")]
-    sha256 = fingerprint(report)
+    told = _Told(fingerprint(report), report.get("explanations", []))
     for finding in findings:
         same = _same(finding, known)
         if same is None:
-            _opened(feed, window, finding, sha256)
+            _opened(feed, window, finding, told)
         else:
-            _seen_again(same, window, finding, sha256)
+            _seen_again(same, window, finding, told)
     feed.evaluated = max(feed.evaluated, window.batches)
     feed.evaluated_at, feed.attempts = now(), 0
     feed.next_evaluation_at = now() + timedelta(minutes=settings.FEED_EVALUATION_MINUTES)
@@ -154,6 +154,14 @@ def _worth_reading(report: dict[str, Any]) -> list[dict[str, Any]]:
     found = [f for f in report["findings"] if f["rung"] in RUNGS and not f["explained"]]
     in_sets = {account for f in found if f["unit"] == "set" for account in f["accounts"]}
     return [f for f in found if f["unit"] == "set" or not in_sets.issuperset(f["accounts"])]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Of the report that findings come from: its hash, and what it says for or against innocent explanations."""
+
+    sha256: str
+    explanations: list[dict[str, str]]
 
 
 # --- Folding ------------------------------------------------------------------------------------------------------------
@@ -191,7 +199,7 @@ def _same(finding: dict[str, Any], known: Iterable[_Known]) -> _Known | None:
     return None
 
 
-def _opened(feed: Feed, window: Window, finding: dict[str, Any], sha256: str) -> Alert:
+def _opened(feed: Feed, window: Window, finding: dict[str, Any], told: _Told) -> Alert:
     check(None, ALERT_RULES["open"])
     instant = now()
     alert = Alert.objects.create(
@@ -204,13 +212,13 @@ def _opened(feed: Feed, window: Window, finding: dict[str, Any], sha256: str) ->
         last_seen_at=instant,
         told_at=instant,
     )
-    _version(alert, 1, window, finding, sha256)
-    record(None, "alert.opened", alert, feed=feed.pk, rung=finding["rung"].replace(" ", "_"), report_sha256=sha256)
+    _version(alert, 1, window, finding, told)
+    record(None, "alert.opened", alert, feed=feed.pk, rung=finding["rung"].replace(" ", "_"), report_sha256=told.sha256)
     _tell(alert)
     return alert
 
 
-def _seen_again(known: _Known, window: Window, finding: dict[str, Any], sha256: str) -> None:
+def _seen_again(known: _Known, window: Window, finding: dict[str, Any], told: _Told) -> None:
     """Count it. People are written to again, and a version is added, when it says more or the quiet period is over."""
     alert, instant = known.alert, now()
     alert.times += 1
@@ -218,16 +226,16 @@ def _seen_again(known: _Known, window: Window, finding: dict[str, Any], sha256: 
     more = RUNGS[finding["rung"]] > RUNGS[alert.rung]
     loud = alert.closed_at is None and instant - alert.told_at >= _quiet()
     if alert.closed_at is None and (more or loud or set(finding["accounts"]) != known.accounts):
-        _version(alert, known.last.number + 1, window, finding, sha256)
+        _version(alert, known.last.number + 1, window, finding, told)
         alert.rung = finding["rung"]
     if alert.closed_at is None and (more or loud):
         alert.told_at = instant
         _tell(alert)
-        record(None, "alert.seen_again", alert, feed=alert.feed_id, times=alert.times, report_sha256=sha256)
+        record(None, "alert.seen_again", alert, feed=alert.feed_id, times=alert.times, report_sha256=told.sha256)
     alert.save(update_fields=["times", "last_seen_at", "rung", "told_at"])
 
 
-def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any], sha256: str) -> None:
+def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any], told: _Told) -> None:
     AlertVersion.objects.create(
         alert=alert,
         number=number,
@@ -239,8 +247,9 @@ def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any],
         rows=finding["rows"]["count"],
         accounts=finding["accounts"],
         indicators=finding["indicators"],
+        explanations=told.explanations,
         method=METHOD,
-        report_sha256=sha256,
+        report_sha256=told.sha256,
         batches=window.batches,
     )
 

@@ -23,6 +23,8 @@ from monitoring.schema import BY_NAME, CANONICAL, LARGEST_COUNT, REQUIRED
 
 SMALLEST = 256  # lines: a doubtful block of fewer is read line by line
 SPLIT = 16
+# Bytes of a line that Arrow may read as JSON: its parser follows nesting as deep as it goes, until the stack ends.
+LONGEST = 8192
 COUNTS = ("input_tokens", "output_tokens", "status")
 PARAMS = pa.struct(
     [
@@ -45,6 +47,12 @@ TYPES: dict[str, pa.DataType] = {
 SCHEMA = pa.schema(list(TYPES.items()))
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 DIFFERENT = ("prompt_hash", "template", "prefix_hash", "session")  # too many values to be worth a dictionary
+
+
+def _longest(data: bytes) -> int:
+    """The length of the longest line."""
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
+    return int(np.max(np.diff(ends, prepend=-1, append=len(data))))
 
 
 class Doubtful(Exception):
@@ -92,7 +100,7 @@ class Blocks:
 
     def _whole(self, number: int, data: bytes, lines: int) -> pa.Table:
         """Raises Doubtful (or one of Arrow's errors) unless every line is a row beyond doubt."""
-        if b"\0" in data:
+        if b"\0" in data or (self.layout.kind == "jsonl" and _longest(data) > LONGEST):
             raise Doubtful
         given = self._json(data) if self.layout.kind == "jsonl" else self._csv(data)
         if any(len(column) != lines for column in given.values()):

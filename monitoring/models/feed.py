@@ -223,6 +223,7 @@ class AlertVersion(models.Model):
     rows = models.BigIntegerField()
     accounts = models.JSONField()
     indicators = models.JSONField()
+    explanations = models.JSONField(default=list)
     method = models.CharField(max_length=40)
     # Of the report from which this was taken, and how many batches of the feed it knew of.
     report_sha256 = models.CharField(max_length=64)

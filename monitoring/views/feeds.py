@@ -29,11 +29,11 @@ SHOWN = 50
 COLOURS = {"open": "blue", "under_review": "teal", "dismissed": "grey", "taken": "green"}
 # What explains such rows without any extraction; each is looked at before anything else.
 INNOCENT = (
-    "a product of the customer’s own with many users behind one account",
-    "a reseller, a university or an office whose people share networks and payment",
-    "an evaluation, a benchmark or a red team, announced or not",
-    "a nightly job, a load test or a retry loop that went wrong",
-    "research or work under an authorisation that this feed does not know of",
+    "A product of the customer’s own with many users behind one account",
+    "A reseller, a university or an office whose people share networks and payment",
+    "An evaluation, a benchmark or a red team, announced or not",
+    "A nightly job, a load test or a retry loop that went wrong",
+    "Research or work under an authorisation that this feed does not know of",
 )
 
 
@@ -131,7 +131,7 @@ def alert(request: SignedInRequest, reference: str) -> HttpResponse:
         "earlier": versions[1:],
         "steps": found.steps.select_related("by").order_by("pk"),
         "verbs": allowed(request.user, ALERT_RULES, found),
-        "innocent": INNOCENT,
+        "innocent": versions[0].explanations or [{"title": title} for title in INNOCENT],
         "indicators": [_said(i) for i in versions[0].indicators],
     }
     return render(request, "monitoring/alert_detail.html", page)

@@ -34,13 +34,18 @@ def test_a_caseworker_reads_an_alert_and_the_provider_sees_none_of_it(w: World, 
 
     staff = enter(w.caseworker)
     staff.go("home")
-    staff.reads("Alerts about usage (1)", "Corroborated pattern, seen 1 time: open")
+    staff.reads("Alerts about usage (1)", "attern, seen 1 time: open")
     _picture(staff, "home")
     staff.go("monitoring")
     staff.reads("Alerts that wait, oldest first", "On time: the last batch came less than a minute ago")
     _picture(staff, "monitoring")
     staff.follow(alert.reference)
-    staff.reads("It is no proof of extraction", "8 accounts", "Nobody has looked at it yet.", "a reseller")
+    staff.reads(
+        "It is no proof of extraction",
+        "8 accounts",
+        "Nobody has looked at it yet.",
+        "A reseller, or one organisation with several accounts",
+    )
     _picture(staff, "alert")
     staff.press("Start a review")
     staff.press("Start a review")  # without a reason

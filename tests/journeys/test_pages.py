@@ -13,9 +13,16 @@ from tests.access_world import TODAY, Everything, args_of, everything
 
 ACTORS = ("anonymous", "owner", "rival", "stranger", "caseworker", "supervisor", "authority", "auditor")
 # What is not a page to look at: files and JSON.
-NOT_PAGES = {"analysis_json", "analysis_csv", "analysis_pdf", "evidence_download", "service_proof", "filing_receipt_pdf", "mfa_download_recovery_codes", "health"} | {
-    name for name in MATRIX if name.startswith("api_") and name != "api_docs"
-}
+NOT_PAGES = {
+    "analysis_json",
+    "analysis_csv",
+    "analysis_pdf",
+    "evidence_download",
+    "service_proof",
+    "filing_receipt_pdf",
+    "mfa_download_recovery_codes",
+    "health",
+} | {name for name in MATRIX if name.startswith("api_") and name != "api_docs"}
 # What gives nobody a page in the state of things that the matrix is tried on, and the journey that gets there.
 ELSEWHERE = {
     "filing_acknowledge": "test_ministry",

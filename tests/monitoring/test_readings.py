@@ -97,6 +97,8 @@ BAD = {
     json.dumps({**ROWS[0], "account": "x" * 201}).encode(): "has a account of more than 200 characters",
     json.dumps({**ROWS[0], "refused": "perhaps"}).encode(): "has a refused that is neither true nor false",
     b'{"a":' * 5000: "is not a JSON object",
+    b"[" * 40_000: "is not a JSON object",
+    b'{"params":' * 100_000: "is not a JSON object",
     lines(ROWS[:1]).strip(): "says the same as an earlier line",
 }
 
