@@ -337,6 +337,7 @@ class _Keeper:
         del kept.listed[limits.listed :]
         kept.columns = tuple(name for name in OPTIONAL if name in self.present)
         kept.simhashed = self.simhashes[0] > 0 and self.simhashes[1] >= 0.9 * self.simhashes[0]
+        kept.notes += _said_of_itself(kept)
         if kept.unzoned:
             kept.notes.append(f"{kept.unzoned:,} rows do not say their time zone; they are taken as UTC.")
 
@@ -346,6 +347,16 @@ class _Keeper:
             return True
         found = self.db.execute(f"SELECT 1 FROM read_parquet('{self.raw}') WHERE us % 1000000 <> 0 LIMIT 1")  # noqa: S608
         return found.fetchone() is not None
+
+
+def _said_of_itself(kept: Kept) -> list[str]:
+    """Whether the file says how it was made, and whether it holds as many rows as it says."""
+    if not kept.header:
+        return ["The file does not say how it was made: it has no header of a preparing program."]
+    said, found = kept.header.get("rows_written"), kept.rows + kept.rejected
+    if isinstance(said, int) and said != found:
+        return [f"The header says that {said:,} rows were written; the file has {found:,}."]
+    return []
 
 
 def _signed(number: str) -> str:

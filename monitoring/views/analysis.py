@@ -67,11 +67,14 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         return render(request, "monitoring/analysis_progress.html", page)
     report = found.report.content
     findings = [{**one, "tag": RUNGS[one["rung"]][0], "colour": RUNGS[one["rung"]][1]} for one in report["findings"]]
+    together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
+    inside = [one for one in findings if one["unit"] == "account" and one["accounts"][0] in together]
     others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
     page |= {
         "report": report,
-        "findings": [one for one in findings if one["rung"] != "noted"],
-        "noted": [one for one in findings if one["rung"] == "noted"],
+        "findings": [one for one in findings if one["rung"] != "noted" and one not in inside],
+        "inside": [one for one in inside if one["rung"] != "noted"],
+        "noted": [one for one in findings if one["rung"] == "noted" and one not in inside],
         "nothing": NOTHING,
         "charts": charts_of(report["charts"]),
         "table_rows": TABLE_ROWS,
