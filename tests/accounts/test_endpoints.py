@@ -217,3 +217,10 @@ def test_answers_are_kept_for_thirty_days(program: Browser) -> None:
     with standing_at(now() + timedelta(days=30)):
         actions.forget_answers()
     assert not KeptAnswer.objects.exists()
+
+
+def test_a_clock_moved_forward_forgets_no_token_that_is_still_good(program: Browser) -> None:
+    """The sandbox's clock is moved by a fortnight; tokens live by the machine's."""
+    with standing_at(now() + timedelta(days=14)):
+        actions.forget_answers()
+    assert post(program, idempotency_key="one").status_code == 201
