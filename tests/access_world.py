@@ -17,6 +17,7 @@ from disclosures import actions as filings
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
 from disclosures.models import Authorisation
+from ledger.references import next_references
 from ledger.time import now, standing_at
 from monitoring.models import Alert, AlertVersion, Feed
 from notifications.actions import invitation_token
@@ -105,7 +106,7 @@ def everything() -> Everything:
         declared = filings.declare_standing(
             by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
         )
-        alert = _alerted(w)
+        alert = alerted(w)
         asked_for, agreed = _authorisations(w)
         reading = analysed(exhibit.item, by=w.complainant)
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
@@ -198,12 +199,12 @@ def everything() -> Everything:
     return e
 
 
-def _alerted(w: World) -> Alert:
-    """An alert about the owner's feed, as an evaluation leaves it."""
-    feed = Feed.objects.create(organisation=w.complainant.organisation, name="main", expected_minutes=60)
+def alerted(w: World, name: str = "main") -> Alert:
+    """An alert about a feed of the owner's, as an evaluation leaves it."""
+    feed = Feed.objects.create(organisation=w.complainant.organisation, name=name, expected_minutes=60)
     instant = now()
     alert = Alert.objects.create(
-        reference="M-2026-000001",
+        reference=next_references("M", 1)[0],
         feed=feed,
         unit="account",
         rung="pattern",
