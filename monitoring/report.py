@@ -18,7 +18,7 @@ from monitoring.matching import Match
 from monitoring.measures import MEASURES
 from monitoring.reference import shipped
 
-METHOD = "candour-usage-1"
+METHOD = "candour-usage-2"
 EXPLAINED = 0.95  # of a unit's rows within an authorisation
 LISTED = 1000  # rejected lines in the report
 
@@ -35,7 +35,7 @@ def finding(
     kind = "set" if one else "account"
     names = sorted(str(names_of[account]) for account in accounts)
     explained = bool(accounts) and all(permitted.get(account, 0.0) >= EXPLAINED for account in accounts)
-    signs = sorted(unit.all_signs, key=lambda s: (not s.counts, s.family, s.measure))
+    signs = sorted(unit.all_signs, key=lambda s: (s.family != "coordination", not s.counts, s.family, s.measure))
     who = f"Account {names[0]}" if kind == "account" else f"A set of {len(names):,} accounts"
     said = (
         "; it ".join(sign.says for sign in signs)
@@ -53,7 +53,7 @@ def finding(
         "unit": kind,
         "accounts": names,
         "explained": explained,
-        "sentence": f"{who} {said}." if kind == "account" else f"{who}: {said}.",
+        "sentence": f"{who} {said}." if kind == "account" else f"{who}: they {said}.",
         "families": sorted(unit.families),
         "false_discoveries": _round(unit.adjusted),
         "indicators": [_indicator(sign) for sign in signs],

@@ -36,8 +36,8 @@ from disclosures.actions import authorisations as act
 from disclosures.examples import AUTHORISATION
 from ledger.time import standing_at
 from tests.access_world import TODAY, Everything, everything
-from tests.cast import organisation, person
 from tests.api_world import ACCEPTED_IN, as_here, program, scope_of, states
+from tests.cast import organisation, person
 
 SOAK = bool(os.environ.get("SOAK"))
 CASES = 10_000 if SOAK else 200
