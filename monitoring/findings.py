@@ -125,6 +125,12 @@ def signs_of(
     return found
 
 
+def compared(peers: pd.DataFrame, reference: Reference) -> dict[str, int]:
+    """By measure, the number of ordinary accounts with which a value of it is compared."""
+    clean = _clean(peers, reference)
+    return {m.name: int(clean[m.family][m.name].notna().sum()) for m in MEASURES if m.name in peers}
+
+
 def _rare(name: str, scores: pd.Series, others: Any, reference: Reference) -> list[tuple[int, float, float | None]]:
     """(unit, score, false alarms) where the score is rare enough to count, or worth a look whatever the peers do."""
     known = scores.to_numpy(dtype=float)

@@ -44,10 +44,13 @@ def _source(column: str) -> str:
 
 def measure(
     reading: Any, rows: Any, found: list[coordination.Found], values: pd.DataFrame, ordinary: pd.DataFrame, peers: Any
-) -> tuple[list[Unit], pd.DataFrame]:
-    """Each set measured as one unit: on the rows whose template ties it, on all its rows where no template does."""
+) -> tuple[list[Unit], pd.DataFrame, dict[int, list[int]]]:
+    """Each set measured as one unit: on the rows whose template ties it, on all its rows where no template does.
+
+    The third answer names, for the sets that are judged by their templates, which those are.
+    """
     if not found:
-        return [], values.iloc[:0]
+        return [], values.iloc[:0], {}
     member = [(account, i) for i, one in enumerate(found) for account in one.accounts]
     members = reading.db.create_table("member", pd.DataFrame(member, columns=["account", "unit"]), temp=True)
     joined = rows.join(members, "account")
@@ -71,7 +74,10 @@ def measure(
             split = _split(own, i, ordinary)
             same_hours = _together(one, _shares(reading, own.filter(own.unit == i)), others)
             units.append(Unit(i, signs.get(i, []) + same_hours, _coordination(one, split, len(values), ordinary)))
-    return units, set_values
+    named: dict[int, list[int]] = {}
+    for i, template in tied:
+        named.setdefault(i, []).append(template)
+    return units, set_values, named
 
 
 def _shares(reading: Any, rows: Any) -> coordination.Shares:

@@ -17,6 +17,7 @@ from evidence.models import EvidenceItem
 from monitoring.actions.analysis import request_analysis
 from monitoring.charts import charts_of
 from monitoring.models import Analysis
+from monitoring.report import rarity
 from monitoring.rules import ITEM_RULES
 from web.pdf import render as render_pdf
 
@@ -66,7 +67,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     if found.state != "done":
         return render(request, "monitoring/analysis_progress.html", page)
     report = found.report.content
-    findings = [{**one, "tag": RUNGS[one["rung"]][0], "colour": RUNGS[one["rung"]][1]} for one in report["findings"]]
+    findings = [_shown(one, place) for place, one in enumerate(report["findings"])]
     together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
     inside = [one for one in findings if one["unit"] == "account" and one["accounts"][0] in together]
     others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
@@ -82,6 +83,12 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "others": others.select_related("item").order_by("-pk")[:20] if request.user.is_ministry else [],
     }
     return render(request, "monitoring/analysis.html", page)
+
+
+def _shown(one: dict[str, Any], place: int) -> dict[str, Any]:
+    tag, colour = RUNGS[one["rung"]]
+    signs = [{**sign, "rare": rarity(sign)} for sign in one["indicators"]]
+    return {**one, "indicators": signs, "tag": tag, "colour": colour, "number": place + 1}
 
 
 def _find(request: SignedInRequest, pk: int) -> Analysis:
@@ -168,8 +175,10 @@ def _document(found: Analysis) -> dict[str, Any]:
     sections: list[dict[str, Any]] = [
         {
             "title": f"{place}. {RUNGS[one['rung']][0]}",
-            "paragraphs": [one["sentence"]],
-            "rows": [[sign["id"], f"{sign['sentence']}. {sign['caveat']}"] for sign in one["indicators"]],
+            "paragraphs": [one.get("summary", one["sentence"])],
+            "rows": [
+                [sign["id"], f"{sign['sentence']} ({rarity(sign)}). {sign['caveat']}"] for sign in one["indicators"]
+            ],
         }
         for place, one in enumerate(report["findings"], start=1)
         if one["rung"] != "noted"
