@@ -21,6 +21,7 @@ from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
 from monitoring.intake import Kept
 from monitoring.intake.keeping import MEMORY, SMALL, THREADS
+from monitoring.intake.numbers import numbers_of
 from monitoring.matching import Match, Permit, matched, reasons
 from monitoring.measures import measured, scores
 from monitoring.reference import shipped
@@ -97,6 +98,11 @@ class Reading:
         counted = drawn.group_by("template").agg(n=ibis._.count())
         most = counted.order_by([counted.n.desc(), counted.template]).limit(SAMPLE).to_pyarrow()
         return centres(most["template"].to_numpy())
+
+    def numbers_of(self, permit: Permit) -> dict[str, dict[str, int]]:
+        """The numbers that stand for the names of a permit, whether or not the log's own list has them."""
+        kinds = {"account": permit.accounts, "net": permit.nets, "agent": permit.agents, "model": permit.models}
+        return {kind: numbers_of(names) for kind, names in (kinds | {"endpoint": permit.endpoints}).items()}
 
     def keep(self, name: str, expression: Any) -> Any:
         """The expression's rows, worked out once."""
@@ -209,7 +215,7 @@ def _permitted(reading: Reading, rows: Any) -> tuple[dict[int, float], list[Matc
     shares: dict[int, float] = {}
     matches = []
     for permit in reading.options.permits:
-        marked = reasons(rows, permit, reading.numbers, reading.years)
+        marked = reasons(rows, permit, reading.numbers_of(permit), reading.years)
         matches.append(matched(marked, permit))
         each = marked.group_by("account").agg(share=marked.reason.isnull().cast("float64").mean()).execute()
         for account, share in zip(each.account, each.share, strict=True):

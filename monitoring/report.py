@@ -158,6 +158,7 @@ def report(
                 "within": m.within,
                 "share": _round(m.share),
                 "outside": m.outside,
+                "outside_lines": m.lines,
             }
             for m in matches
         ],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -330,3 +331,18 @@ def test_the_command_writes_the_report(tmp_path: Path) -> None:
     assert out.read_bytes() == written(told)
     kept = take_in(path, tmp_path / "kept")
     assert written(read(kept)) == out.read_bytes()
+
+
+def test_rows_outside_are_named_by_their_lines_and_dropped_names_still_permit(tmp_path: Path) -> None:
+    """What is permitted is matched by what its name hashes to: a log with too many names keeps no list of them."""
+    path = tmp_path / "log"
+    path.write_bytes(lines(ROWS))
+    kept = take_in(path, tmp_path / "kept")
+    names = pq.read_table(kept.names_path)
+    pq.write_table(names.filter(pc.not_equal(names["kind"], "net")), kept.names_path)
+    permit = {"id": "P", "accounts": ["acc-sweep"], "starts": "2026-03-02T00:00:00Z", "ends": "2026-03-02T01:00:00Z"}
+    [table] = read(kept, Options(permits=[Permit.read({**permit, "nets": ["sweep"]})]))["authorisations"]
+    assert set(table["outside"]) == {"time"}
+    own = [number for number, row in enumerate(ROWS, 1) if row["account"] == "acc-sweep"]
+    late = [number for number in own if ROWS[number - 1]["ts"] >= "2026-03-02T01:00:00"]
+    assert table["outside_lines"] == {"time": late[:100]}
