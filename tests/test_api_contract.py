@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,11 +25,12 @@ from cases.models import Case, Exhibit
 from config import story
 from disclosures.catalogue import ALLEGATION, AUTHORISATION, DISCLOSURE
 from disclosures.models import StandingDeclaration
-from ledger.time import standing_at
+from ledger.time import now, standing_at
+from monitoring.models import Feed
 from tests.access_world import TODAY, Everything, doubted, everything, resolved
 from tests.accounts.test_clients import bearer
 from tests.api_matrix import MATRIX
-from tests.cases.world import MONDAY, World, notice_to, open_case
+from tests.cases.world import World, notice_to, open_case
 from tests.cast import organisation, person
 from tests.test_access import addresses
 
@@ -70,7 +72,7 @@ def test_every_operation_says_how_it_refuses(schema: dict[str, Any]) -> None:
         assert operation["summary"], path
         if path not in OPEN:
             assert {"401", "403"} <= set(operation["responses"]) or method == "get", f"{method} {path}"
-        if method == "post" and "evidence/" not in path:
+        if method == "post":
             body = next(iter(operation["requestBody"]["content"].values()))
             assert body.get("examples"), f"{method} {path} has no example"
 
@@ -100,7 +102,7 @@ def states(e: Everything) -> dict[str, dict[str, list[Any]]]:
     evidence = story.give_evidence(w.complainant, "A third log")
     alleged = {**story.allegation_content(912, evidence, respondent="Kestrel plc"), "filer_reference": "P-3"}
     received = story.file_it("allegation", w.complainant, alleged)
-    asked_nothing = notice_to(open_case(w, at=TODAY), w.complainant)
+    asked_nothing = notice_to(open_case(w, at=now()), w.complainant)
     return {
         "disclosure": {
             "draft": [whole.reference],
@@ -123,22 +125,29 @@ def states(e: Everything) -> dict[str, dict[str, list[Any]]]:
             "issued": [asked_nothing.reference],
             "asked": e.args["api_notice"],
             "doubted": [doubted(w).reference],
+            "answered": e.args["response"][:1],
         },
         "extension": {"pending": e.args["api_extension"]},
         "referral": {"queued": e.args["api_referral"]},
         "alert": {"open": e.args["api_alert"]},
-        "usage": {"": [""]},
+        "usage": {"active": e.args["api_usage_feed"], "paused": [_paused(w).pk]},
+        "decision": {"published": e.args["api_decision"]},
+        "receipt": {"filed": e.args["api_receipt"]},
         "authorisation": {"proposed": e.args["api_authorisation"], "confirmed": e.args["api_authorisation_amend"]},
     }
 
 
 def _reopened(w: World) -> Case:
     """A case in its second round, in which nobody has been asked yet."""
-    case = open_case(w, at=MONDAY)
+    case = open_case(w, at=now() - timedelta(days=30))
     referral = refer(case.pk, by=w.supervisor, reason="It cannot wait")
     assert referral is not None
     referrals.withdraw(referral.pk, by=w.supervisor, reason="It can")
     return case
+
+
+def _paused(w: World) -> Feed:
+    return Feed.objects.create(organisation=w.complainant.organisation, name="b", expected_minutes=60, state="paused")
 
 
 def _kept(e: Everything) -> int:
@@ -157,6 +166,8 @@ ACCEPTED_IN = {
     "case publish": "resolved",
     "exhibit comment": "disclosed",
     **{f"notice {verb}": "doubted" for verb in ("serve-again", "record-service")},
+    "notice mark-read": "answered",
+    "usage resume": "paused",
 }
 # Whose program sends the example of a scope.
 SENDERS = {"company": "complainant", "ministry": "caseworker", "authority": "officer"}
@@ -165,7 +176,8 @@ SENDERS = {"company": "complainant", "ministry": "caseworker", "authority": "off
 def scope_of(path: str, method: str) -> str:
     """The scope that an operation of the schema asks for."""
     prefix = {"evidence": "E", "authorisations": "P", "alerts": "M"}.get(path.split("/")[3], "D")
-    view: Any = resolve(path.replace("{reference}", f"{prefix}-2026-000001").replace("{id}", "1")).func
+    numbered = path.replace("{reference}", f"{prefix}-2026-000001").replace("{id}", "1").replace("{number}", "1")
+    view: Any = resolve(numbered).func
     return str(view.view_class.scopes[method.upper()])
 
 
@@ -289,6 +301,8 @@ def test_matrix_knows_every_address_of_the_api() -> None:
 
 
 APART = {"api_token", "api_docs", "api_schema"}
+# What an address names besides the object.
+BESIDES: dict[str, list[Any]] = {"api_disclosure_version": [1], "api_allegation_version": [1]}
 
 
 def _addresses(objects: dict[str, dict[str, list[Any]]]) -> dict[tuple[str, str, str], str]:
@@ -301,7 +315,7 @@ def _addresses(objects: dict[str, dict[str, list[Any]]]) -> dict[tuple[str, str,
         one = pattern.pattern.regex.groups > 0
         for state, args in objects[noun].items() if one else [("", [])]:
             for method in ("GET", "POST"):
-                found[(method, name, state)] = reverse(name, args=args)
+                found[(method, name, state)] = reverse(name, args=[*args, *BESIDES.get(name, [])])
     return found
 
 

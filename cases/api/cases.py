@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from accounts.api.clients import holds
 from accounts.api.endpoints import One, can
-from cases.models import BriefVersion, Case, DecisionProposal, Exhibit, Note, Notice, Publication
+from cases.models import BriefVersion, Case, DecisionProposal, Exhibit, Note, Notice, Publication, Referral
 from cases.rules import CASE_RULES
 from cases.wording import local_day
 
@@ -99,7 +99,7 @@ class CaseSerializer(serializers.ModelSerializer[Case]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, case: Case) -> list[str]:
-        return can(self.context["request"].user, CASE_RULES, case, open_case=(), declare_conflict=(), disclose=())
+        return can(self.context["request"], "case", CASE_RULES, case)
 
 
 class WholeCaseSerializer(CaseSerializer):
@@ -137,7 +137,7 @@ class WholeCaseSerializer(CaseSerializer):
         seen = Notice.objects.visible_to(self.context["request"].user).filter(case=case)
         return list(seen.order_by("pk").values_list("reference", flat=True))
 
-    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
+    @extend_schema_field(CaseExhibitSerializer(many=True))
     def get_exhibits(self, case: Case) -> list[dict[str, Any]]:
         seen = Exhibit.objects.visible_to(self.context["request"].user).filter(case=case).select_related("item")
         return [{"id": e.pk, "number": e.label, "evidence": e.item.reference} for e in seen.order_by("number")]
@@ -217,6 +217,20 @@ class Decisions(generics.ListAPIView[Publication]):
     serializer_class = PublicationSerializer
     queryset = Publication.objects.none()
     filterset_fields = ()
+
+    def get_queryset(self) -> Any:
+        return Publication.objects.visible_to(self.request.user).select_related("decision")
+
+
+@extend_schema_view(get=extend_schema(tags=["decisions"], summary="One published decision", auth=[]))
+class OneDecision(One):
+    """What everybody may read of it."""
+
+    scopes = {"GET": ""}
+    permission_classes = (AllowAny,)
+    serializer_class = PublicationSerializer
+    queryset = Publication.objects.none()
+    lookup_field = "pk"
 
     def get_queryset(self) -> Any:
         return Publication.objects.visible_to(self.request.user).select_related("decision")
