@@ -105,6 +105,45 @@ SCOPES_OF_KIND = {
     ),
     "partner": ("organisations:read", "authorisations:read", "authorisations:write", "events:read"),
 }
+# What of the feed a client hears, by what it may read: how the verbs of events begin. What is the ministry's own work on a
+# case is for those who do it.
+EVENTS_OF_SCOPE = {
+    "organisations:read": (
+        "organisation.",
+        "contact.",
+        "invitation.",
+        "user.",
+        "client.",
+        "endpoint.",
+        "delivery.",
+        "message.",
+    ),
+    "disclosures:read": ("disclosure.",),
+    "allegations:read": ("allegation.",),
+    "declarations:read": ("standing.",),
+    "authorisations:read": ("authorisation.",),
+    "evidence:read": ("evidence.",),
+    "cases:read": (
+        "case.opened",
+        "case.referred",
+        "case.reopened",
+        "case.reminded",
+        "case.resolved",
+        "case.closed",
+        "notice.",
+        "answer.",
+        "response.",
+        "extension.",
+        "exhibit.",
+        "decision.published",
+        "calendar.",
+        "outage.",
+    ),
+    "cases:manage": ("case.assigned", "case.conflict_declared", "note.", "brief.", "decision.proposed"),
+    "referrals:read": ("referral.", "case.referred"),
+    "usage:read": ("usage.", "feed."),
+    "alerts:read": ("alert.",),
+}
 # As whom it acts: rules and visibility ask for roles, as with people. See `service_role`.
 SERVICE_ROLE_OF_KIND = {
     "company": "company_officer",

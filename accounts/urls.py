@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 
 from accounts import views
 from accounts.api.clients import Token
+from accounts.api.events import Events
 from accounts.api.organisations import Organisations, OwnOrganisation
 
 urlpatterns = [
@@ -28,6 +29,7 @@ urlpatterns = [
     path("clients/<int:pk>/rotate/", views.client_rotate, name="client_rotate"),
     path("clients/<int:pk>/revoke/", views.client_revoke, name="client_revoke"),
     path("api/v1/token/", Token.as_view(), name="api_token"),
+    path("api/v1/events/", Events.as_view(), name="api_events"),
     path("api/v1/organisation/", OwnOrganisation.as_view(), name="api_organisation"),
     path("api/v1/organisations/", Organisations.as_view(), name="api_organisations"),
     path("account/", views.account, name="account"),

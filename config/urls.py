@@ -22,7 +22,6 @@ urlpatterns = [
     path("api/v1/docs/", api_docs, name="api_docs"),
     path("events/", events, name="events"),
     path("problems/<slug:kind>/", problem, name="problem"),
-    path("", include("ledger.urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),
     path("", include("evidence.urls")),

@@ -155,8 +155,13 @@ def test_case_is_followed_to_the_referral(w: World) -> None:
     case = open_case(w, at=now() - timedelta(days=30))
     tasks.run_all()
     told = program(w, w.complainant).get(f"/api/v1/cases/{case.reference}/").json()
-    assert (told["state"], told["referrals"][0]["state"]) == ("referred", "queued")
-    assert "reference" not in told["referrals"][0]
+    assert told["state"] == "referred"
+    assert told["referred_at"] == told["refers_at"]
+    assert told["referrals"] == [], "what becomes of a referral is not for the parties"
+    staff = program(w, w.caseworker).get(f"/api/v1/cases/{case.reference}/").json()
+    assert [r["state"] for r in staff["referrals"]] == ["queued"]
+    narrow = make_client(w.caseworker.organisation_id, by=w.supervisor, name="P", scopes=["cases:read"])
+    assert bearer(*narrow).get(f"/api/v1/cases/{case.reference}/").json()["referrals"] == []
     assert "deadline_missed" not in str(told), "why is not for the parties"
 
 
