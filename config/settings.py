@@ -51,6 +51,11 @@ if DEMO:
             "Set CANDOUR_MODE=production."
         )
     ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+if PRODUCTION and SANDBOX:
+    raise ImproperlyConfigured(
+        "In the sandbox every program may move the clock on which deadlines hang: CANDOUR_SANDBOX does not go with "
+        "CANDOUR_MODE=production."
+    )
 if PRODUCTION and _site.scheme != "https":
     raise ImproperlyConfigured("In production CANDOUR_URL must begin with https://.")
 

@@ -162,6 +162,11 @@ class Retries:
                 at=now(),
             )
 
+    def complete(self, body: bytes) -> None:
+        """Afterwards, with what came of it: an answer of which a part is known only once the change is committed."""
+        if self.key is not None:
+            KeptAnswer.objects.filter(user=self.user, key=self.key).update(body=body.decode())
+
 
 def _body(request: Request) -> bytes:
     body: bytes = request._request.body
