@@ -185,11 +185,27 @@ def not_an_administrator(by: Any, obj: Any) -> str | None:
     return None
 
 
+def a_public_body(by: Any, obj: Any) -> str | None:
+    if obj is not None and obj.kind not in {"company", "partner"}:
+        return (
+            "Only a company or a partner is suspended: cases are referred to the authority, and the ministry decides."
+        )
+    return None
+
+
 # One table for each kind of object, so that `allowed` asks of an organisation only what is done to organisations.
 ORGANISATION_RULES = {
     "list": Rule("See organisations", MINISTRY),
     "verify": Rule("Verify", SUPERVISOR, from_states=frozenset({"pending", "refused"}), to_state="verified"),
     "refuse": Rule("Refuse", SUPERVISOR, from_states=frozenset({"pending"}), to_state="refused"),
+    "suspend": Rule(
+        "Suspend",
+        SUPERVISOR,
+        from_states=frozenset({"verified"}),
+        to_state="suspended",
+        unless=(a_public_body,),
+    ),
+    "restore": Rule("Restore", SUPERVISOR, from_states=frozenset({"suspended"}), to_state="verified"),
     "register": Rule("Register an organisation", SUPERVISOR),
     "invite": Rule("Invite a colleague", ADMINS, unless=(not_own_organisation,)),
     "add_contact": Rule("Add a contact", ADMINS, unless=(not_own_organisation,)),

@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "accounts.middleware.shut_out",
     "accounts.middleware.second_factor",
     "accounts.middleware.rate",
     "web.middleware.problems",

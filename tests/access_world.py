@@ -192,6 +192,8 @@ def everything(today: datetime = TODAY) -> Everything:
         "organisation_verify": [pending.pk],
         "organisation_refuse": [pending.pk],
         "organisation_invite": [pending.pk],
+        "organisation_suspend": [w.stranger.organisation_id],
+        "organisation_restore": [w.stranger.organisation_id],
         "person_close": [w.complainant.pk],
         "person_replace": [w.complainant.pk],
         "contact_remove": [contact.pk],
