@@ -270,6 +270,7 @@ class EvidenceFile(APIView):
     scopes = {"GET": READ}
 
     def get(self, request: Request, reference: str, version: str) -> HttpResponseBase:
+        refuse_unknown(request, ())
         item = get_object_or_404(_seen(request), reference=reference)
         file = actions.read(item.pk, by=request.user, version=VERSIONS[version])  # type: ignore[arg-type]
         return attachment(item, file, FULL if version == "full" else NON_CONFIDENTIAL)

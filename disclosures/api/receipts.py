@@ -39,7 +39,7 @@ class Receipt(APIView):
         parameters=[
             OpenApiParameter(
                 "sha256",
-                str,
+                {"type": "string", "pattern": "^[0-9a-f]{64}$"},
                 required=True,
                 description="The fingerprint on the receipt",
                 examples=[OpenApiExample("A fingerprint", value="0" * 64)],
