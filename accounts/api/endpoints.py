@@ -113,7 +113,10 @@ class Retries:
         if self.key is not None and not _KEY.fullmatch(self.key):
             raise Problem(400, "The Idempotency-Key must be 1 to 255 printable characters without spaces.")
         if self.key is not None:
-            said = [str(request.method), request.get_full_path()]
+            # The scopes are part of it: what a token was answered that reads more is not for one that reads less.
+            token: Any = request.auth
+            scopes = sorted(set(token.scope.split()))
+            said = [str(request.method), request.get_full_path(), " ".join(scopes)]
             self.fingerprint = hashlib.sha256("\n".join(said).encode() + b"\n" + _body(request)).hexdigest()
 
     def answered(self) -> HttpResponse | None:

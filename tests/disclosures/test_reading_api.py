@@ -139,6 +139,23 @@ def test_authority_reads_the_version_it_was_given_and_no_reviews(w: World) -> No
     assert program(w.supervisor, "allegations:read").get(f"{path}versions/1/").status_code == 404
 
 
+def test_answer_made_for_a_token_that_reads_more_is_not_replayed_to_one_that_reads_less(w: World) -> None:
+    canary = Canaries()
+    filing = filed(w, "disclosure", canary)
+    made = make_client(
+        w.supervisor.organisation_id,
+        by=w.supervisor,
+        name="P",
+        scopes=["disclosures:read", "disclosures:confidential", "disclosures:review"],
+    )
+    wide, narrow = bearer(*made), bearer(*made, scope="disclosures:read disclosures:review")
+    url, headers = f"/api/v1/disclosures/{filing.reference}/accept/", {"if-match": "*", "idempotency-key": "k"}
+    first = wide.post(url, {}, "application/json", headers=headers)
+    assert secret(canary, "disclosure").seen_in(first.content.decode())
+    assert wide.post(url, {}, "application/json", headers=headers).content == first.content
+    assert narrow.post(url, {}, "application/json", headers=headers).status_code == 422
+
+
 # --- What is created is found ------------------------------------------------------------------------------------------
 def test_created_filing_has_the_tag_that_a_read_has(w: World) -> None:
     client = program(w.complainant, *PLAIN["disclosure"])
