@@ -338,5 +338,8 @@ def test_feed_reads_by_index(admin: User, owner_analyses: Callable[[], None]) ->
     clerk = cast.person(cast.organisation("Ministry", "ministry"), "caseworker")
     tip = Place.objects.latest("pk").pk - 30
     for user, place in ((admin, 0), (admin, tip), (clerk, 0), (clerk, tip)):
-        plan = Event.objects.visible_to(user).placed_after(place)[:50].explain()
-        assert "Seq Scan" not in plan, plan
+        seen = Event.objects.visible_to(user)
+        # To a program with fewer scopes less is told, read in the same way.
+        for told in (seen, seen.filter(verb__regex=r"^(organisation\.|case\.opened)")):
+            plan = told.placed_after(place)[:50].explain()
+            assert "Seq Scan" not in plan, plan
