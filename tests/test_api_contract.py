@@ -64,11 +64,17 @@ def test_schema_has_every_address_of_the_api(schema: dict[str, Any]) -> None:
     assert all(path.startswith("/api/v1/") for path in schema["paths"])
 
 
-def test_every_operation_says_how_it_refuses(schema: dict[str, Any]) -> None:
+def test_every_operation_says_how_it_refuses_and_promises_no_other(schema: dict[str, Any]) -> None:
     for method, path, operation in operations(schema):
         assert operation["summary"], path
-        if path not in OPEN:
-            assert {"401", "403"} <= set(operation["responses"]) or method == "get", f"{method} {path}"
+        refused = {status for status in operation["responses"] if status[0] in "45"}
+        headers = {p["name"] for p in operation.get("parameters", []) if p["in"] == "header"}
+        assert ("403" in refused) == (path not in OPEN), f"{method} {path}"
+        assert ("428" in refused) == ("412" in refused) == ("If-Match" in headers), f"{method} {path}"
+        assert ("422" in refused) == ("Idempotency-Key" in headers), f"{method} {path}"
+        assert not refused & {"405", "500"}
+        if "{" in path:
+            assert "404" in refused, f"{method} {path}"
         if method == "post":
             body = next(iter(operation["requestBody"]["content"].values()))
             assert body.get("examples"), f"{method} {path} has no example"

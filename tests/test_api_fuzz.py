@@ -21,10 +21,12 @@ from django.db import close_old_connections, transaction
 from django.urls import Resolver404, resolve
 from hypothesis import strategies as st
 from rest_framework.views import APIView
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
     response_schema_conformance,
     status_code_conformance,
 )
@@ -44,7 +46,13 @@ CASES = 10_000 if SOAK else 200
 # What anybody may read.
 OPEN_NOUNS = {"decisions", "receipts"}
 KINDS = ("company", "ministry", "authority", "partner", "none")
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -141,13 +149,10 @@ def test_nothing_breaks_and_nothing_undocumented_is_answered(
     broken: dict[str, str] = {}
     each = max(3, CASES // len(operations) + 1)
 
-    def send(operation: Any, case: Any, *, aim: bool) -> None:
+    def send(operation: Any, case: Any) -> None:
         case.headers = {**(case.headers or {}), "Accept-Encoding": "identity", **headers}
         if kind == "none":
             case.headers.pop("Authorization", None)
-        if aim:
-            case.path_parameters = real(operation, objects)
-            case.headers["If-Match"] = "*"
         before = transaction.savepoint()
         try:
             response = case.call()
@@ -167,10 +172,11 @@ def test_nothing_breaks_and_nothing_undocumented_is_answered(
 
     for operation in operations:
         example = _example(e, operation)
+        aimed = {"path_parameters": real(operation, objects), "headers": {"If-Match": "*"}}
         if example is not None:
-            send(operation, example, aim=True)
-
-        under_fire(operation, each, send)
+            example.path_parameters, example.headers = aimed["path_parameters"], dict(aimed["headers"])
+            send(operation, example)
+        under_fire(operation, each, aimed, send)
     assert not broken, "\n\n".join(f"{name}\n{said[:1500]}" for name, said in broken.items())
     possible = {operation.label for operation in operations if may(operation, kind)}
     assert sum(statuses.values()) >= CASES
@@ -189,8 +195,13 @@ def to_nobody(url: str) -> int:
     return 400 if "%00" in parts.query else 401
 
 
-def under_fire(operation: Any, cases: int, send: Callable[..., None]) -> None:
-    """Send `cases` cases that fit the schema, half of them aimed at what is there."""
+def under_fire(operation: Any, cases: int, aimed: dict[str, Any], send: Callable[..., None]) -> None:
+    """Send `cases` cases, most aimed at what is there; one in three does not fit the schema, and is to be refused."""
+    fit, unfit = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
+    has_body = bool(operation.body)
+    strategies = [operation.as_strategy(fit), operation.as_strategy(fit, **aimed)]
+    if has_body:
+        strategies.append(operation.as_strategy(unfit, **aimed))
 
     @hypothesis.settings(
         max_examples=cases,
@@ -200,9 +211,9 @@ def under_fire(operation: Any, cases: int, send: Callable[..., None]) -> None:
         suppress_health_check=list(hypothesis.HealthCheck),
         phases=[hypothesis.Phase.generate],
     )
-    @hypothesis.given(case=operation.as_strategy(), aim=st.booleans())
-    def fire(case: Any, aim: bool) -> None:
-        send(operation, case, aim=aim)
+    @hypothesis.given(case=st.one_of(strategies))
+    def fire(case: Any) -> None:
+        send(operation, case)
 
     fire()
 
@@ -218,11 +229,43 @@ def _example(e: Everything, operation: Any) -> Any:
     return None
 
 
-def test_one_thing_after_another_breaks_nothing(e: Everything, record_property: Callable[[str, object], None]) -> None:
-    """Stateful: what one operation answers is what the next is asked about, by the links that can be inferred."""
-    headers = {**token(e, "company"), "Accept-Encoding": "identity", "If-Match": "*"}
+WRONG = ("", "Bearer ", "Bearer wrong", "Basic d3Jvbmc6d3Jvbmc=", "Token wrong")
+
+
+def test_a_wrong_token_opens_nothing(e: Everything) -> None:
+    """What a good token is answered with 2xx, a wrong one, or one that is good for nothing, is answered with 401."""
     hold_the_connection()
     schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", site)
+    objects, good, opened = states(e), token(e, "company"), 0
+    hold_the_connection()
+    for operation in [found.ok() for found in schema.get_all_operations()]:
+        if operation.path.split("/")[3] in OPEN_NOUNS:
+            continue
+        for credentials in (good["Authorization"], *WRONG):
+            case = _example(e, operation) or operation.Case()
+            case.path_parameters = real(operation, objects)
+            case.headers = {"If-Match": "*", "Accept-Encoding": "identity", "Authorization": credentials}
+            before = transaction.savepoint()
+            response = case.call()
+            transaction.savepoint_rollback(before)
+            if credentials == good["Authorization"]:
+                opened += response.status_code < 300
+            else:
+                assert response.status_code == 401, f"{operation.label} with {credentials!r}: {response.status_code}"
+                assert "WWW-Authenticate" in response.headers or "www-authenticate" in response.headers
+    assert opened > 20
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_one_thing_after_another_breaks_nothing(
+    e: Everything, kind: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Stateful: what one operation answers is what the next is asked about, by the links that can be inferred."""
+    headers = {**token(e, kind), "Accept-Encoding": "identity", "If-Match": "*"}
+    hold_the_connection()
+    schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", site).include(
+        func=lambda context: may(context.operation, kind)
+    )
     machine: Any = schema.as_state_machine()
     seen: Counter[int] = Counter()
 
@@ -237,7 +280,8 @@ def test_one_thing_after_another_breaks_nothing(e: Everything, record_property: 
     before = transaction.savepoint()
     Program.run(
         settings=hypothesis.settings(
-            max_examples=200 if SOAK else 10,
+            # Steps of 20: 200 and more, 10,000 and more.
+            max_examples=CASES // 18 if SOAK else 11,
             stateful_step_count=20,
             deadline=None,
             derandomize=not SOAK,
@@ -248,6 +292,6 @@ def test_one_thing_after_another_breaks_nothing(e: Everything, record_property: 
     )
     transaction.savepoint_rollback(before)
     record_property(
-        "figure", f"schemathesis, one after another: {sum(seen.values())} steps, {dict(sorted(seen.items()))}"
+        "figure", f"schemathesis as {kind}, one after another: {sum(seen.values())} steps, {dict(sorted(seen.items()))}"
     )
     assert seen[200] + seen[201] > 0.1 * sum(seen.values())

@@ -67,11 +67,28 @@ _PROBLEM: dict[str, Any] = {
         "request_id": {"type": "string"},
     },
 }
-_REFUSALS = (400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429, 500)
+# What any operation may refuse with: what was sent, who sent it, what is to be answered, how often.
+_REFUSALS = (400, 401, 406, 429)
+
+
+def _refusals(method: str, operation: dict[str, Any]) -> Iterator[int]:
+    """The refusals that this operation can give, and no others: what is promised for all is promised for none."""
+    given = {(p["in"], p["name"]) for p in operation.get("parameters", [])}
+    yield from _REFUSALS
+    if {} not in operation.get("security", [{}]):
+        yield 403
+    if any(place == "path" for place, _ in given) or given & {("query", "cursor"), ("query", "after")}:
+        yield 404
+    if method == "post":
+        yield from (409, 413, 415)
+    if ("header", "If-Match") in given:
+        yield from (412, 428)
+    if ("header", "Idempotency-Key") in given:
+        yield 422
 
 
 def document_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """For the schema: every operation may refuse, and always in the one way."""
+    """For the schema: how each operation may refuse, and always in the one way."""
     components = result["components"]
     components["schemas"]["Problem"] = _PROBLEM
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -81,7 +98,7 @@ def document_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     }
     for methods in result["paths"].values():
         for method, operation in methods.items():
-            for status in _REFUSALS:
+            for status in _refusals(method, operation):
                 operation["responses"].setdefault(str(status), {"$ref": "#/components/responses/Problem"})
             if method == "get" and any(p["in"] == "path" for p in operation.get("parameters", [])):
                 operation["responses"].setdefault("304", {"description": "Nothing has changed since (If-None-Match)"})
@@ -324,6 +341,9 @@ class Filters(DjangoFilterBackend):
         if hasattr(view, "list"):
             known |= {"cursor", "page_size"}
         refuse_unknown(request, known)
+        empty = [name for name in known if name in request.query_params and not request.query_params[name]]
+        if empty:  # to the library an empty filter is none, and would answer everything
+            raise exceptions.ValidationError({name: "Say what is looked for, or leave this out." for name in empty})
         return super().filter_queryset(request, queryset, view)
 
 
@@ -335,6 +355,19 @@ class Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def get_page_size(self, request: Request) -> int:
+        """How many at once. Raises ValidationError for what is no number, or too many: nobody is given less unasked."""
+        asked = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= self.max_page_size):
+            raise exceptions.ValidationError({"page_size": f"Ask for 1 to {self.max_page_size} at once."})
+        return int(asked)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """As DRF says them, and what a page may hold."""
+        said = super().get_schema_operation_parameters(view)
+        limits = {"minimum": 1, "maximum": self.max_page_size}
+        return [p | {"schema": p["schema"] | limits} if p["name"] == "page_size" else p for p in said]
 
     def decode_cursor(self, request: Request) -> Any:
         """Where to go on from. Raises NotFound for what no page has given out."""

@@ -32,7 +32,8 @@ class Feed(BasePagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         refuse_unknown(request, ("after", "page_size"))
         self.request, self.after = request, request.query_params.get("after", "")
-        self.events = list(queryset.placed_after(self._place(queryset))[: self._size()])
+        size = Pages().get_page_size(request)
+        self.events = list(queryset.placed_after(self._place(queryset))[:size])
         return self.events
 
     def _place(self, queryset: EventQuerySet) -> int:
@@ -43,12 +44,6 @@ class Feed(BasePagination):
         if not found:
             raise exceptions.NotFound
         return int(found)
-
-    def _size(self) -> int:
-        asked = self.request.query_params.get("page_size", "")
-        if not (asked.isascii() and asked.isdecimal() and int(asked[:9])):
-            return Pages.page_size
-        return min(int(asked[:9]), Pages.max_page_size)
 
     def get_paginated_response(self, data: Any) -> Response:
         here = self.request.build_absolute_uri()
@@ -62,10 +57,14 @@ class Feed(BasePagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         after = "The `id` of the last event that you have. Without it the feed begins at its beginning."
         return [
-            {"name": name, "in": "query", "required": False, "description": words, "schema": {"type": kind}}
+            {"name": name, "in": "query", "required": False, "description": words, "schema": kind}
             for name, words, kind in (
-                ("after", after, "string"),
-                ("page_size", f"How many at once: {Pages.page_size}, at most {Pages.max_page_size}.", "integer"),
+                ("after", after, {"type": "string"}),
+                (
+                    "page_size",
+                    f"How many at once; {Pages.page_size} if you do not say.",
+                    {"type": "integer", "minimum": 1, "maximum": Pages.max_page_size},
+                ),
             )
         ]
 

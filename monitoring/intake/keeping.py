@@ -309,7 +309,7 @@ class _Keeper:
             db.register("twice", twice)
             db.execute(
                 f"""CREATE TEMP TABLE again AS SELECT line, first FROM (SELECT line, min(line) OVER same AS first,
-                rownumber() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {same}
+                row_number() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {same}
                 WINDOW same AS (PARTITION BY us, account, model, tin, tout, status, refused, key, net, endpoint, prompt,
                 template, session ORDER BY line)) WHERE nth > 1"""  # noqa: S608
             )
