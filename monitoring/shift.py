@@ -68,12 +68,13 @@ def shifts(daily: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["shift", "moved", "shift_p"])
     days = np.arange(daily.day.min(), daily.day.max() + 1)
     tables: dict[str, npt.NDArray[np.float64]] = {}
-    for kind, part in daily.groupby("kind", sort=True):
+    # A row without an endpoint or a template is in no bin of those.
+    for kind, part in daily[daily.bin.notna()].groupby("kind", sort=True):
         table = np.zeros((len(chosen), len(days), BINS))
         place = (
             np.searchsorted(chosen, part.unit.to_numpy()),
             (part.day - days[0]).to_numpy(),
-            part.bin.to_numpy() % BINS,
+            part.bin.to_numpy(dtype=np.int64) % BINS,
         )
         np.add.at(table, place, part.c.to_numpy(dtype=float))
         tables[str(kind)] = table
