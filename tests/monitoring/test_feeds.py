@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import pytest
 from django.core import mail
 from django.db import connection
@@ -198,6 +199,20 @@ def test_two_hundred_identical_posts_make_one_batch(
     assert Feed.objects.get().batches == 1
     assert Event.objects.filter(verb="usage.received").count() == 1
     assert len(files(storage)) == 2, "whoever was slower left no files behind"
+
+
+def test_batch_of_rows_each_with_a_key_of_its_own_takes_memory_by_its_size(provider: User, storage: Path) -> None:
+    body = "".join(json.dumps({**ROW, "prompt_hash": f"p{n}", f"k{n}": n}) + "\n" for n in range(4000)).encode()
+    was = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(was)
+    pa.set_memory_pool(counted)
+    try:
+        told = post(program(provider), body)
+    finally:
+        pa.set_memory_pool(was)
+    assert (told.status_code, told.json()["rows"], told.json()["rejected"]) == (202, 4000, 0)
+    # As columns they would be 4,000 x 4,000 cells, in the process that serves pages.
+    assert counted.max_memory() < 30 * len(body) < 4 * 4000 * 4000
 
 
 def _race(
