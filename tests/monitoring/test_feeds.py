@@ -31,6 +31,7 @@ from monitoring.models import Alert, AlertVersion, Batch, Feed
 from notifications.models import Message
 from tests import cast
 from tests.accounts.test_clients import bearer
+from tests.monitoring.clickhouse_server import serving
 from web.problems import Conflict
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -435,6 +436,23 @@ def test_feed_that_fails_is_put_off_shown_and_in_nobodys_way(
     with standing_at(AT + timedelta(minutes=2)):
         assert tasks.watch_all()["feeds"].failed == 1
         assert client.get("/health/").json()["feeds_failing"] == 1
+
+
+@pytest.mark.usefixtures("caseworker")
+def test_feeds_are_evaluated_where_the_setting_says_and_put_off_while_nobody_answers(
+    provider: User, tmp_path: Path, settings: Any
+) -> None:
+    with standing_at(AT):
+        batch = received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4), "one")
+        with serving() as (address, asked):
+            settings.ANALYTICS_URL = address
+            assert tasks.watch_all()["feeds"].acted == 1
+        assert len(asked) > 20
+        assert AlertVersion.objects.count() == 1
+        received(provider, tmp_path, lines(3), "two")
+    with standing_at(AT + timedelta(hours=1)):
+        assert tasks.watch_all()["feeds"].failed == 1
+        assert PutOff.objects.get().object_id == batch.feed_id
 
 
 @pytest.mark.usefixtures("then")
