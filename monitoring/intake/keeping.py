@@ -113,7 +113,7 @@ def take_in(
         tell = progress or (lambda read, size: None)
         if parquet:
             size = path.stat().st_size
-            for table, rejected, share in parquet_tables(path, kept):
+            for table, rejected, share in parquet_tables(path, kept, limits):
                 keeper.add(table, rejected)
                 tell(int(size * share), size)
         else:

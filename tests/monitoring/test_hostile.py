@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from monitoring.intake import take_in
+from monitoring.intake import Limits, Unreadable, take_in
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.opening import Layout
 from monitoring.shift import shifts
@@ -94,6 +95,37 @@ def test_what_is_nested_deeply_among_the_first_lines_is_rejected(line: bytes) ->
     report = report_of(lines(many(5)) + line + b"\n" + lines(many(10)[5:]))
     assert (report["rows"], report["rejected_by_reason"]) == (10, {"is not a JSON object": 1})
     assert report["rejected_lines"][0]["line"] == 6
+
+
+# --- Parquet ------------------------------------------------------------------------------------------------------------
+def often(count: int, path: Path) -> None:
+    """A small file in which an account of 200,000 characters has so many rows."""
+    once = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), ["x" * 200_000])
+    pq.write_table(pa.table({**{k: [v] * count for k, v in ROW.items()}, "account": once}), path, store_schema=False)
+    assert path.stat().st_size < 100_000
+
+
+def test_a_long_text_that_a_column_has_often_is_not_as_often_in_memory(tmp_path: Path, arrow: pa.MemoryPool) -> None:
+    often(1200, tmp_path / "log")
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert (kept.rows, kept.reasons) == (0, {"has a account of more than 200 characters": 1200})
+    assert kept.listed[-1][0] == 1200
+    # 240 MB as texts, in pieces of 64.
+    assert arrow.max_memory() < 160_000_000
+
+
+def test_a_long_text_that_a_column_has_too_often_is_refused(tmp_path: Path) -> None:
+    often(100_000, tmp_path / "log")
+    with pytest.raises(Unreadable, match="times its size"):
+        take_in(tmp_path / "log", tmp_path / "kept")
+
+
+def test_a_parquet_file_that_unpacks_beyond_all_measure_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    texts = [f"{n}" + "x" * 100_000 for n in range(200)]
+    pq.write_table(pa.Table.from_pylist([{**ROW, "account": text} for text in texts]), path, compression="zstd")
+    with pytest.raises(Unreadable, match="times its size"):
+        take_in(path, tmp_path / "kept", limits=Limits(free=1 << 20))
 
 
 # --- Clocks -----------------------------------------------------------------------------------------------------------
