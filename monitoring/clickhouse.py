@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import io
 from base64 import b64encode
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -73,7 +74,8 @@ class ClickHouse(SQLBackend):
         parts = urlsplit(address)
         secure = parse_qs(parts.query).get("secure") == ["true"]
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self.con = kind(str(parts.hostname), parts.port or (8443 if secure else 8123), timeout=LONGEST)
+        port = parts.port or (8443 if secure else 8123)
+        self._open = partial(kind, str(parts.hostname), port, timeout=LONGEST)
         self._settings = {**SETTINGS, "session_id": uuid4().hex}
         if database := unquote(parts.path.strip("/")):
             self._settings["database"] = database
@@ -82,11 +84,10 @@ class ClickHouse(SQLBackend):
         self._version = str(self._asked("SELECT version() AS v")["v"][0])
 
     def disconnect(self) -> None:
-        """Drop what was made and end the connection. Where that fails the tables end with their session, in an hour."""
+        """Drop what was made. Where that fails the tables end with their session, in an hour."""
         with contextlib.suppress(Refused):
             for name in self._made:
                 self._ask(f"DROP TEMPORARY TABLE IF EXISTS {name}")
-        self.con.close()
 
     @property
     def version(self) -> str:
@@ -104,9 +105,12 @@ class ClickHouse(SQLBackend):
         length = len(sent) if isinstance(sent, bytes) else sent.seek(0, io.SEEK_END)
         if not isinstance(sent, bytes):
             sent.seek(0)
+        headers = {**self._headers, "Content-Length": str(length)}
         try:
-            self.con.request("POST", f"/?{urlencode(told)}", sent, {**self._headers, "Content-Length": str(length)})
-            with self.con.getresponse() as answer:
+            # A connection for each question: between two of them a reading reckons for longer than a server waits.
+            with contextlib.closing(self._open()) as connection:
+                connection.request("POST", f"/?{urlencode(told)}", sent, headers)
+                answer = connection.getresponse()
                 said = answer.read()
         except (OSError, http.client.HTTPException) as wrong:
             raise Refused(f"ClickHouse does not answer: {wrong}") from wrong

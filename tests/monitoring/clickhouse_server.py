@@ -46,6 +46,8 @@ def serving() -> Iterator[Any]:
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
                 self.wfile.write(said)
+                # A server closes a connection that is idle, unannounced: this one at once.
+                self.close_connection = True
 
             def log_message(self, *args: Any) -> None:
                 """Say nothing."""
