@@ -160,6 +160,27 @@ class RefuseForm(Form):
     )
 
 
+class SuspendForm(Form):
+    """Why an organisation is shut out."""
+
+    reason = forms.CharField(
+        label="Why is it suspended?",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 5, "data-maxlength": 2000}),
+        help_text="Its people read this when they try to come in. Say what they can do about it.",
+    )
+
+
+class RestoreForm(Form):
+    """Why an organisation is let in again."""
+
+    reason = forms.CharField(
+        label="Why is it let in again?",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 5, "data-maxlength": 2000}),
+    )
+
+
 class AwayForm(Form):
     """Until when somebody is away; no date means: here."""
 

@@ -1,5 +1,5 @@
-"""The second factor, asked of staff and company administrators before anything else (allauth has no such setting);
-and how many requests of the API are left, said with every answer.
+"""Who is shut out; the second factor, asked of staff and company administrators before anything else (allauth has no such
+setting); and how many requests of the API are left, said with every answer.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+
+from web.problems import forbidden
 
 # What somebody without a second factor may still reach: setting one up, proving who they are, leaving.
 _OPEN_PREFIXES = ("mfa_", "account_logout", "account_reauthenticate")
@@ -32,6 +35,24 @@ def second_factor(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
             and not is_mfa_enabled(user)
         ):
             return HttpResponseRedirect(reverse("mfa_index"))
+        return None
+
+    middleware.process_view = process_view  # type: ignore[attr-defined]
+    return middleware
+
+
+def shut_out(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Tell the people of a suspended organisation why nothing is open to them any more, at whatever address they ask."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return get_response(request)
+
+    def process_view(request: HttpRequest, *args: object) -> HttpResponse | None:
+        user = request.user
+        name = request.resolver_match.url_name if request.resolver_match else None
+        if user.is_authenticated and name != "account_logout" and user.organisation.state == "suspended":
+            why = f"Your organisation’s access is suspended: {user.organisation.decision_reason}"
+            return forbidden(request, PermissionDenied(why))
         return None
 
     middleware.process_view = process_view  # type: ignore[attr-defined]

@@ -13,6 +13,9 @@ from django.http import HttpRequest
 
 from ledger.time import now
 
+# In which states of an organisation its programs are not let in. Its people still read why it was refused.
+SHUT_OUT = ("refused", "suspended")
+
 
 class Nation(models.TextChoices):
     """Whose bank holidays count for an addressee."""
@@ -48,6 +51,10 @@ class OrganisationQuerySet(models.QuerySet["Organisation"]):
             return self
         return self.filter(pk=user.organisation_id)
 
+    def known_companies(self) -> OrganisationQuerySet:
+        """Companies that a case can be about: one that is suspended is known, and does not get away by it."""
+        return self.filter(kind="company", state__in=["verified", "suspended"])
+
     def authority(self) -> Organisation:
         """The competition authority to which cases are referred."""
         return self.filter(kind="authority", state="verified").earliest("pk")
@@ -66,6 +73,7 @@ class Organisation(models.Model):
         PENDING = "pending", "Waiting for verification"
         VERIFIED = "verified", "Verified"
         REFUSED = "refused", "Refused"
+        SUSPENDED = "suspended", "Suspended"
 
     name = models.CharField("legal name", max_length=200)
     kind = models.CharField(max_length=12, choices=Kind)
@@ -85,7 +93,7 @@ class Organisation(models.Model):
             models.CheckConstraint(
                 name="organisation_decision_is_whole",
                 condition=models.Q(state="pending", decided_at__isnull=True)
-                | models.Q(state__in=["verified", "refused"], decided_at__isnull=False),
+                | models.Q(state__in=["verified", "refused", "suspended"], decided_at__isnull=False),
             ),
         ]
 
@@ -95,6 +103,19 @@ class Organisation(models.Model):
     @property
     def ledger_root(self) -> Organisation:
         return self
+
+
+class OrganisationDecision(models.Model):
+    """What the ministry decided on an organisation, and why. Insert-only; the organisation holds the last one."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="decisions")
+    state = models.CharField(max_length=12, choices=Organisation.State)
+    reason = models.TextField(max_length=2000, blank=True)
+    by = models.ForeignKey("User", on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} {self.state}"
 
 
 class Contact(models.Model):
@@ -290,6 +311,10 @@ class ClientQuerySet(models.QuerySet["Client"]):
     def live(self) -> ClientQuerySet:
         return self.filter(revoked_at__isnull=True)
 
+    def able(self) -> ClientQuerySet:
+        """Live ones that may come in: not of an organisation that was refused or is suspended."""
+        return self.live().filter(user__is_active=True).exclude(user__organisation__state__in=SHUT_OUT)
+
 
 class Client(models.Model):
     """A machine that may use the API: OAuth credentials, what they are good for, and the service user that acts."""
@@ -321,6 +346,6 @@ class Client(models.Model):
 
 
 def people_of(organisation: Organisation | int) -> Any:
-    """The members of an organisation who are able to sign in."""
+    """The members of an organisation who are able to sign in and to read what is there: nobody while it is suspended."""
     pk = organisation if isinstance(organisation, int) else organisation.pk
-    return User.objects.able_to_sign_in().filter(organisation_id=pk)
+    return User.objects.able_to_sign_in().filter(organisation_id=pk).exclude(organisation__state="suspended")

@@ -29,11 +29,14 @@ EVERYONE = frozenset(
 SCOPES = {
     "organisations:read": "Read its own organisation",
     "disclosures:read": "Read disclosures, without what is claimed confidential",
+    "disclosures:confidential": "Read what is claimed confidential in the disclosures that it reads",
     "disclosures:write": "File disclosures, and work on drafts",
     "disclosures:review": "Accept and return disclosures",
     "allegations:read": "Read allegations, without what is claimed confidential",
+    "allegations:confidential": "Read what is claimed confidential in the allegations that it reads",
     "allegations:write": "File allegations, and work on drafts",
     "allegations:review": "Acknowledge, admit, reject allegations and ask for more",
+    "declarations:read": "Read its organisation’s standing declarations",
     "authorisations:read": "Read authorisations",
     "authorisations:write": "Register, amend, confirm, refuse and revoke authorisations",
     "evidence:read": "Read what is known of evidence",
@@ -44,6 +47,7 @@ SCOPES = {
     "cases:decide": "Do what a supervisor does: publish decisions, waive notices, refer cases and withdraw referrals",
     "usage:read": "Read what became of its own usage feeds",
     "usage:write": "Send rows of usage logs",
+    "usage:manage": "Pause and resume usage feeds",
     "alerts:read": "Read alerts about usage",
     "alerts:review": "Dismiss alerts",
     "events:read": "Read what happened: the feed of events",
@@ -54,9 +58,12 @@ SCOPES_OF_KIND = {
     "company": (
         "organisations:read",
         "disclosures:read",
+        "disclosures:confidential",
         "disclosures:write",
         "allegations:read",
+        "allegations:confidential",
         "allegations:write",
+        "declarations:read",
         "authorisations:read",
         "authorisations:write",
         "evidence:read",
@@ -70,8 +77,10 @@ SCOPES_OF_KIND = {
     "ministry": (
         "organisations:read",
         "disclosures:read",
+        "disclosures:confidential",
         "disclosures:review",
         "allegations:read",
+        "allegations:confidential",
         "allegations:review",
         "authorisations:read",
         "evidence:read",
@@ -80,6 +89,7 @@ SCOPES_OF_KIND = {
         "cases:decide",
         "referrals:read",
         "usage:read",
+        "usage:manage",
         "alerts:read",
         "alerts:review",
         "events:read",
@@ -94,6 +104,45 @@ SCOPES_OF_KIND = {
         "events:read",
     ),
     "partner": ("organisations:read", "authorisations:read", "authorisations:write", "events:read"),
+}
+# What of the feed a client hears, by what it may read: how the verbs of events begin. What is the ministry's own work on a
+# case is for those who do it.
+EVENTS_OF_SCOPE = {
+    "organisations:read": (
+        "organisation.",
+        "contact.",
+        "invitation.",
+        "user.",
+        "client.",
+        "endpoint.",
+        "delivery.",
+        "message.",
+    ),
+    "disclosures:read": ("disclosure.",),
+    "allegations:read": ("allegation.",),
+    "declarations:read": ("standing.",),
+    "authorisations:read": ("authorisation.",),
+    "evidence:read": ("evidence.",),
+    "cases:read": (
+        "case.opened",
+        "case.referred",
+        "case.reopened",
+        "case.reminded",
+        "case.resolved",
+        "case.closed",
+        "notice.",
+        "answer.",
+        "response.",
+        "extension.",
+        "exhibit.",
+        "decision.published",
+        "calendar.",
+        "outage.",
+    ),
+    "cases:manage": ("case.assigned", "case.conflict_declared", "note.", "brief.", "decision.proposed"),
+    "referrals:read": ("referral.", "case.referred"),
+    "usage:read": ("usage.", "feed."),
+    "alerts:read": ("alert.",),
 }
 # As whom it acts: rules and visibility ask for roles, as with people. See `service_role`.
 SERVICE_ROLE_OF_KIND = {
@@ -136,11 +185,27 @@ def not_an_administrator(by: Any, obj: Any) -> str | None:
     return None
 
 
+def a_public_body(by: Any, obj: Any) -> str | None:
+    if obj is not None and obj.kind not in {"company", "partner"}:
+        return (
+            "Only a company or a partner is suspended: cases are referred to the authority, and the ministry decides."
+        )
+    return None
+
+
 # One table for each kind of object, so that `allowed` asks of an organisation only what is done to organisations.
 ORGANISATION_RULES = {
     "list": Rule("See organisations", MINISTRY),
     "verify": Rule("Verify", SUPERVISOR, from_states=frozenset({"pending", "refused"}), to_state="verified"),
     "refuse": Rule("Refuse", SUPERVISOR, from_states=frozenset({"pending"}), to_state="refused"),
+    "suspend": Rule(
+        "Suspend",
+        SUPERVISOR,
+        from_states=frozenset({"verified"}),
+        to_state="suspended",
+        unless=(a_public_body,),
+    ),
+    "restore": Rule("Restore", SUPERVISOR, from_states=frozenset({"suspended"}), to_state="verified"),
     "register": Rule("Register an organisation", SUPERVISOR),
     "invite": Rule("Invite a colleague", ADMINS, unless=(not_own_organisation,)),
     "add_contact": Rule("Add a contact", ADMINS, unless=(not_own_organisation,)),

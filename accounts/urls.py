@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 
 from accounts import views
 from accounts.api.clients import Token
+from accounts.api.events import Events
 from accounts.api.organisations import Organisations, OwnOrganisation
 
 urlpatterns = [
@@ -23,11 +24,14 @@ urlpatterns = [
     path("organisations/<int:pk>/", views.organisation_detail, name="organisation_detail"),
     path("organisations/<int:pk>/verify/", views.organisation_verify, name="organisation_verify"),
     path("organisations/<int:pk>/refuse/", views.organisation_refuse, name="organisation_refuse"),
+    path("organisations/<int:pk>/suspend/", views.organisation_suspend, name="organisation_suspend"),
+    path("organisations/<int:pk>/restore/", views.organisation_restore, name="organisation_restore"),
     path("organisations/<int:pk>/invite/", views.organisation_invite, name="organisation_invite"),
     path("organisations/<int:pk>/clients/new/", views.client_new, name="client_new"),
     path("clients/<int:pk>/rotate/", views.client_rotate, name="client_rotate"),
     path("clients/<int:pk>/revoke/", views.client_revoke, name="client_revoke"),
     path("api/v1/token/", Token.as_view(), name="api_token"),
+    path("api/v1/events/", Events.as_view(), name="api_events"),
     path("api/v1/organisation/", OwnOrganisation.as_view(), name="api_organisation"),
     path("api/v1/organisations/", Organisations.as_view(), name="api_organisations"),
     path("account/", views.account, name="account"),

@@ -25,9 +25,11 @@ from accounts.forms import (
     RefuseForm,
     RegisterForm,
     ReplaceForm,
+    RestoreForm,
     SearchForm,
+    SuspendForm,
 )
-from accounts.models import Client, Contact, Invitation, Organisation, SignedInRequest, User
+from accounts.models import Client, Contact, Invitation, Organisation, SignedInRequest, User, people_of
 from accounts.permissions import allowed, check
 from accounts.rules import CLIENT_RULES, INVITATION_RULES, KEEPERS, ORGANISATION_RULES, PERSON_RULES, RULES
 from web.forms import Form
@@ -301,7 +303,11 @@ def organisation_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """One organisation as the ministry sees it."""
     found = get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
     check(request.user, RULES["list"])
-    page = {**_organisation_page(request, found), "able": User.objects.able_to_sign_in().filter(organisation=found)}
+    page = {
+        **_organisation_page(request, found),
+        "able": people_of(found),
+        "decisions": found.decisions.select_related("by").order_by("-pk"),
+    }
     return render(request, "accounts/organisation_detail.html", page)
 
 
@@ -328,6 +334,43 @@ def organisation_refuse(request: SignedInRequest, pk: int) -> HttpResponse:
         warning=True,
         back=reverse("organisation_detail", args=[found.pk]),
         done=f"{found.name} is not verified. Its drafts stay, and it can be verified later.",
+    )
+
+
+@login_required
+def organisation_suspend(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Say why an organisation is shut out, and do it."""
+    found = get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
+    check(request.user, RULES["suspend"], found)
+    return form_page(
+        request,
+        SuspendForm(**sent(request)),
+        lambda data: actions.suspend(found.pk, by=request.user, **data),
+        title=f"Suspend {found.name}",
+        intro=(
+            "From the next click on, its people and its programs can do nothing here. What it filed stays on record. "
+            "Periods of its notices run on: if that is not meant, give more time, or serve them by other means."
+        ),
+        submit="Suspend it",
+        warning=True,
+        back=reverse("organisation_detail", args=[found.pk]),
+        done=f"{found.name} is suspended.",
+    )
+
+
+@login_required
+def organisation_restore(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Say why an organisation is let in again, and do it."""
+    found = get_object_or_404(Organisation.objects.visible_to(request.user), pk=pk)
+    check(request.user, RULES["restore"], found)
+    return form_page(
+        request,
+        RestoreForm(**sent(request)),
+        lambda data: actions.restore(found.pk, by=request.user, **data),
+        title=f"Let {found.name} in again",
+        submit="Let it in again",
+        back=reverse("organisation_detail", args=[found.pk]),
+        done=f"{found.name} is let in again.",
     )
 
 

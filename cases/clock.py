@@ -152,6 +152,18 @@ def not_working(day: date, nation: str, overrides: Iterable[Override] = ()) -> s
     return _holidays(nation, day.year).get(day)
 
 
+def unlike_the_week(year: int, nation: str, overrides: Iterable[Override] = ()) -> list[tuple[date, bool, str]]:
+    """The days of a year that are no working days though it is no weekend, or are though it is: `(day, working, name)`."""
+    known, found = tuple(overrides), []
+    names = {o.day: o.name for o in reversed(known) if o.working and o.nation in {None, nation}}
+    for ordinal in range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1):
+        day = date.fromordinal(ordinal)
+        why, weekend = not_working(day, nation, known), day.weekday() >= 5
+        if (why is None) == weekend:
+            found.append((day, why is None, why if why is not None else names.get(day, "")))
+    return found
+
+
 @lru_cache(maxsize=256)
 def _holidays(nation: str, year: int) -> dict[date, str]:
     return dict(holidays.country_holidays("GB", subdiv=SUBDIVISIONS[nation], years=year))

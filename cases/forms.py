@@ -36,7 +36,7 @@ class QuestionsField(forms.CharField):
 
 
 def _companies() -> Any:
-    return Organisation.objects.filter(kind="company", state="verified").order_by("name")
+    return Organisation.objects.known_companies().order_by("name")
 
 
 class OpenCaseForm(Form):

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.urls import path
 
-from cases.api import cases, exhibits, notices, referrals, work
+from cases.api import calendar as days
+from cases.api import cases, exhibits, extensions, notices, referrals, work
 from cases.views import calendar, case, notice, queue, referral
 
 
@@ -57,13 +58,15 @@ urlpatterns = [
     path("api/v1/exhibits/<int:pk>/", exhibits.OneExhibit.as_view(), name="api_exhibit"),
     *_verbs("exhibits/<int:pk>", "api_exhibit", exhibits.VERBS),
     path("api/v1/decisions/", cases.Decisions.as_view(), name="api_decisions"),
+    path("api/v1/decisions/<int:pk>/", cases.OneDecision.as_view(), name="api_decision"),
+    path("api/v1/calendar/", days.Calendar.as_view(), name="api_calendar"),
     path("api/v1/notices/", notices.Notices.as_view(), name="api_notices"),
     path("api/v1/notices/<str:reference>/", notices.OneNotice.as_view(), name="api_notice"),
     *_verbs("notices/<str:reference>", "api_notice", notices.VERBS),
-    path("api/v1/extensions/", notices.Extensions.as_view(), name="api_extensions"),
-    path("api/v1/extensions/<int:pk>/", notices.OneExtension.as_view(), name="api_extension"),
-    path("api/v1/extensions/<int:pk>/grant/", notices.Grant.as_view(), name="api_extension_grant"),
-    path("api/v1/extensions/<int:pk>/refuse/", notices.Refuse.as_view(), name="api_extension_refuse"),
+    path("api/v1/extensions/", extensions.Extensions.as_view(), name="api_extensions"),
+    path("api/v1/extensions/<int:pk>/", extensions.OneExtension.as_view(), name="api_extension"),
+    path("api/v1/extensions/<int:pk>/grant/", extensions.Grant.as_view(), name="api_extension_grant"),
+    path("api/v1/extensions/<int:pk>/refuse/", extensions.Refuse.as_view(), name="api_extension_refuse"),
     path("api/v1/referrals/", referrals.Referrals.as_view(), name="api_referrals"),
     path("api/v1/referrals/<str:reference>/", referrals.OneReferral.as_view(), name="api_referral"),
     *_verbs("referrals/<str:reference>", "api_referral", referrals.VERBS),

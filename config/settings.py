@@ -51,6 +51,11 @@ if DEMO:
             "Set CANDOUR_MODE=production."
         )
     ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+if PRODUCTION and SANDBOX:
+    raise ImproperlyConfigured(
+        "In the sandbox every program may move the clock on which deadlines hang: CANDOUR_SANDBOX does not go with "
+        "CANDOUR_MODE=production."
+    )
 if PRODUCTION and _site.scheme != "https":
     raise ImproperlyConfigured("In production CANDOUR_URL must begin with https://.")
 
@@ -91,6 +96,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "web.middleware.headers",
     "web.middleware.compressed",
+    "web.middleware.utc",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -101,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "accounts.middleware.shut_out",
     "accounts.middleware.second_factor",
     "accounts.middleware.rate",
     "web.middleware.problems",
@@ -371,7 +378,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["web.api.StrictJSON"],
     "DEFAULT_PAGINATION_CLASS": "web.api.Pages",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["web.api.Filters"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.clients.PerClient"],
     "DEFAULT_THROTTLE_RATES": {"client": "600/min"},

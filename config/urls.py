@@ -12,17 +12,16 @@ from config.views.problems import problem
 from config.views.sandbox import Clock
 
 # Outside the sandbox its clock does not exist.
-_sandbox = [path("api/v1/sandbox/clock/", Clock.as_view(), name="api_sandbox_clock")] if settings.SANDBOX else []
+sandbox_only = [path("api/v1/sandbox/clock/", Clock.as_view(), name="api_sandbox_clock")]
 
 urlpatterns = [
-    *_sandbox,
+    *(sandbox_only if settings.SANDBOX else []),
     path("", home, name="home"),
     path("health/", health, name="health"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/v1/docs/", api_docs, name="api_docs"),
     path("events/", events, name="events"),
     path("problems/<slug:kind>/", problem, name="problem"),
-    path("", include("ledger.urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),
     path("", include("evidence.urls")),

@@ -5,6 +5,8 @@ from typing import Any
 from django.urls import path, register_converter
 
 from disclosures import api
+from disclosures.api.receipts import Receipt
+from disclosures.api.standing import StandingDeclarations
 from disclosures.views import authorisations, filing, lists, receipts, review, sections, standing
 
 
@@ -46,11 +48,16 @@ register_converter(VersionNumber, "version")
 def _api(kind: str, views: dict[str, Any]) -> list[Any]:
     """Addresses of one kind of filing in the API: the list, one, many at once, and each verb."""
     root = f"api/v1/{kind}s/"
-    verbs = [name for name in views if name not in {"list", "one", "bulk"}]
+    verbs = [name for name in views if name not in {"list", "one", "version", "bulk"}]
     return [
         path(root, views["list"].as_view(), name=f"api_{kind}s"),
         path(f"{root}bulk/", views["bulk"].as_view(), name=f"api_{kind}_bulk"),
         path(f"{root}<filing:reference>/", views["one"].as_view(), name=f"api_{kind}"),
+        path(
+            f"{root}<filing:reference>/versions/<version:number>/",
+            views["version"].as_view(),
+            name=f"api_{kind}_version",
+        ),
         *(
             path(
                 f"{root}<filing:reference>/{verb}/",
@@ -113,6 +120,8 @@ urlpatterns = [
         name="authorisation_version",
     ),
     path("receipts/", receipts.verify_receipt, name="verify_receipt"),
+    path("api/v1/receipts/<filing:reference>/", Receipt.as_view(), name="api_receipt"),
+    path("api/v1/standing-declarations/", StandingDeclarations.as_view(), name="api_standing_declarations"),
     *_api_of_authorisations(),
     *_api("disclosure", api.DISCLOSURE),
     *_api("allegation", api.ALLEGATION),

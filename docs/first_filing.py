@@ -108,7 +108,7 @@ def main(path: str) -> None:
         moved = done(api.post("/api/v1/sandbox/clock/", json={"days": days}))
         print(f"the clock says {moved['local_date']}")
         case = done(api.get(f"/api/v1/cases/{case['reference']}/"))
-    print(f"{case['reference']} is {case['state']}, referred at {case['referrals'][-1]['referred_at']}")
+    print(f"{case['reference']} is {case['state']}, referred at {case['referred_at']}")
 
 
 def today(api: httpx.Client) -> str:

@@ -8,15 +8,20 @@ from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiExample,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import generics, serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.endpoints import One, Verb, described
-from accounts.permissions import allowed
+from accounts.api.endpoints import One, Verb, can, described
 from evidence import actions
 from evidence.download import ANY, VERSIONS, attachment
 from evidence.forms import EvidenceForm
@@ -24,7 +29,8 @@ from evidence.intake import ALLOWED
 from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem, Limb
 from evidence.rules import RULES
 from ledger.time import now
-from web.api import GoneSerializer, Nothing, Problem
+from web.api import GoneSerializer, Nothing, Problem, entity_tag, refuse_unknown
+from web.exact import Exact
 from web.fields import DayField
 
 READ, WRITE = "evidence:read", "evidence:write"
@@ -58,10 +64,10 @@ class EvidenceSerializer(serializers.ModelSerializer[EvidenceItem]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, item: EvidenceItem) -> list[str]:
-        return allowed(self.context["request"].user, RULES, item)
+        return can(self.context["request"], "evidence", RULES, item)
 
 
-class SharedEvidenceSerializer(serializers.Serializer[Any]):
+class SharedEvidenceSerializer(Exact):
     """What a recipient of the non-confidential version learns of an item."""
 
     reference = serializers.CharField()
@@ -101,6 +107,26 @@ class EvidenceInput(serializers.Serializer[Any]):
     collector_declares = serializers.BooleanField()
 
 
+# As the fields of a form; what stands under `file` is the content of a file named requests.csv.
+EXAMPLE = {
+    "file": "day,requests\n2026-05-04,61200\n2026-05-05,70188\n",
+    "title": "Requests by day",
+    "kind": "access_log",
+    "relevance": "Shows how many requests were made each day.",
+    "source_system": "API gateway",
+    "collected_by": "A. Archivist, platform team",
+    "collected_on": "2026-07-02",
+    "collection_method": "Exported by query",
+    "original_retained_where": "Log store, hold set",
+    "time_source": "UTC, kept by NTP",
+    "sampling": "None",
+    "pseudonymisation": "Account names replaced by keyed hashes",
+    "personal_data": "false",
+    "limb": "none",
+    "collector_declares": "true",
+}
+
+
 @extend_schema_view(
     get=extend_schema(tags=["evidence"], summary="Evidence, newest first"),
     post=extend_schema(
@@ -108,6 +134,9 @@ class EvidenceInput(serializers.Serializer[Any]):
         summary="Hand in evidence",
         request={"multipart/form-data": EvidenceInput},
         responses={201: EvidenceSerializer},
+        examples=[
+            OpenApiExample("Requests by day", value=EXAMPLE, request_only=True, media_type="multipart/form-data")
+        ],
     ),
 )
 class Evidence(generics.ListAPIView[EvidenceItem]):
@@ -126,6 +155,7 @@ class Evidence(generics.ListAPIView[EvidenceItem]):
 
     def post(self, request: Request) -> Response:
         """Read by the form of the page: no question is asked in two ways."""
+        refuse_unknown(request, ())
         user: Any = request.user
         own = EvidenceItem.objects.own(user)
         received = _for_the_form(request, own)
@@ -136,7 +166,8 @@ class Evidence(generics.ListAPIView[EvidenceItem]):
             raise Problem(400, "The evidence was not taken.", errors=errors)
         item = actions.add(by=user, received_at=received_at, **form.cleaned_data)
         shown = EvidenceSerializer(item, context={"request": request}).data
-        return Response(shown, status=201, headers={"Location": f"/api/v1/evidence/{item.reference}/"})
+        headers = {"Location": f"/api/v1/evidence/{item.reference}/", "ETag": entity_tag(shown)}
+        return Response(shown, status=201, headers=headers)
 
 
 class _Wrong(Exception):
@@ -194,7 +225,11 @@ def _as_typed(name: str, request: Request, own: Any) -> dict[str, str]:
         tags=["evidence"],
         summary="One item",
         description="To whom only the non-confidential version was shown, nothing else is shown of it.",
-        responses={200: EvidenceSerializer},
+        responses={
+            200: PolymorphicProxySerializer(
+                "EvidenceOrShared", [EvidenceSerializer, SharedEvidenceSerializer], resource_type_field_name=None
+            )
+        },
     )
 )
 class OneEvidence(One):
@@ -235,6 +270,7 @@ class EvidenceFile(APIView):
     scopes = {"GET": READ}
 
     def get(self, request: Request, reference: str, version: str) -> HttpResponseBase:
+        refuse_unknown(request, ())
         item = get_object_or_404(_seen(request), reference=reference)
         file = actions.read(item.pk, by=request.user, version=VERSIONS[version])  # type: ignore[arg-type]
         return attachment(item, file, FULL if version == "full" else NON_CONFIDENTIAL)

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
+from django.conf import settings
 from django.db import connection, models, transaction
 
 from ledger.models import Event, Wall
 from ledger.rows import insert_many
+from ledger.sandbox import Ahead
 from ledger.time import now
 
 P = ParamSpec("P")
@@ -137,6 +139,12 @@ def place_events() -> int:
         # A statement of its own: it sees what was committed up to the moment at which the lock was had.
         cursor.execute(_PLACE, [PLACED_AT_ONCE])
         return cursor.rowcount
+
+
+@action
+def move_clock(by: timedelta) -> timedelta:
+    """Move the sandbox's clock forward; answers how far it is ahead now. Raises ValueError where it cannot go."""
+    return Ahead(settings.SANDBOX_CLOCK).forward(by)
 
 
 _PLACE = """

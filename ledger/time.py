@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 LOCAL_ZONE = ZoneInfo("Europe/London")
+# The end of a day is stored as the start of the next: this much before it, it is still that day.
+INSTANT = timedelta(microseconds=1)
 
 _standing_at: datetime | None = None
 _ahead: Callable[[], timedelta] | None = None

@@ -59,6 +59,11 @@ def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, float
             f"Of the calls of the accounts named above, {_weighted(mine, 'refused'):.1%} were refused; red-teaming is "
             "refused often."
         )
+        if "mutation" in mine and mine.mutation.notna().any():
+            said.append(
+                f"{_weighted(mine, 'mutation'):.1%} came within ten minutes of a refused prompt and close to its wording, "
+                "as when a refused prompt is tried again in other words."
+            )
     return " ".join(said)
 
 

@@ -1,4 +1,4 @@
-"""Sets of accounts that act as one: I10 coordinated sets, I11 load balancing inside a set. Pure; numpy and networkx.
+"""Sets of accounts that act as one: I10 coordinated sets, I11 how the load is dealt out. Pure; numpy and networkx.
 
 Reported campaigns spread millions of calls over as many as 25,000 accounts, about 26 calls a day each: no account shows
 anything, the set does. Two accounts are tied when they share things of at least two families (what they ask, the network
@@ -55,7 +55,7 @@ def sets(shared: pd.DataFrame) -> list[Found]:
 
     `shared` has account, kind, thing and n (rows), for things that at least two accounts use. Left out, as innocent: what
     mostly unrelated accounts use (a university's network, a product's template), that is, less than half of its users are
-    tied by another family as well; of client software, less than nine in ten.
+    tied to anybody by two families. Of client software, nine in ten must be, and by that software itself.
     """
     if shared.empty:
         return []
@@ -68,9 +68,15 @@ def sets(shared: pd.DataFrame) -> list[Found]:
                 pairs[["y", "account"]].rename(columns={"y": "things"}),
             ]
         ).drop_duplicates()
-        share = tied.groupby("things").account.nunique() / shared.groupby("things").account.nunique()
-        least = np.where(share.index.str.startswith("agent:"), OWN_AGENT, OWN)
-        innocent = set(share.index[share.fillna(0) < least])
+        users = shared.groupby("things").account.nunique()
+        # A pool of proxies, each used by some, ties whoever is tied by something of the pool: not each proxy ties all.
+        anyhow = shared[shared.account.isin(tied.account)].groupby("things").account.nunique()
+        itself = tied.groupby("things").account.nunique()
+        agent = users.index.str.startswith("agent:")
+        share = (
+            pd.Series(np.where(agent, itself.reindex(users.index), anyhow.reindex(users.index)), users.index) / users
+        )
+        innocent = set(users.index[share.fillna(0) < np.where(agent, OWN_AGENT, OWN)])
         kept = shared[~shared.things.isin(innocent)]
         if len(kept) == len(shared):
             return _components(shared, pairs)
@@ -200,6 +206,44 @@ def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> 
         if lower == ENOUGH:  # so common that more would change nothing (Besag and Clifford 1991)
             return observed, lower / done
     return observed, (lower + 1) / (SHUFFLES + 1)
+
+
+Shares = npt.NDArray[np.float64]  # of an account's calls (rows) in each hour (columns)
+
+
+def shares_of(hours: pd.DataFrame, first: int, last: int) -> Shares:
+    """From (account, hour, c) the share of each account's calls in each hour from `first` to `last`."""
+    who, place = np.unique(hours.account.to_numpy(), return_inverse=True)
+    table = np.zeros((len(who), last - first + 1))
+    np.add.at(table, (place, hours.hour.to_numpy() - first), hours.c.to_numpy(dtype=float))
+    return np.asarray(table / table.sum(axis=1, keepdims=True))
+
+
+def together(members: Shares, others: Shares) -> tuple[float, float | None]:
+    """I11, the same hours: how much more often two members of a set call in the same hour than two accounts whose calls
+    are spread evenly, R = H sum_h p_ah p_bh averaged over pairs a, b (1: no more); and how often as many of the other
+    accounts, drawn at random, are as much together: p = (k + 1) / (999 + 1), fewer draws once ten were. None with fewer
+    than 100 others.
+
+    Units: ratio, probability. Others share day and night, and the week, as well: it is told what goes beyond. The form of
+    Ripley's pair correlation, in hours. Limits: people of one office are together as well.
+    """
+    observed = _together(members)
+    if len(others) < 100:
+        return observed, None
+    draw = np.random.default_rng(SEED)
+    size, as_much = min(len(members), len(others) // 2, 500), 0
+    for done in range(1, SHUFFLES + 1):
+        as_much += _together(others[draw.choice(len(others), size, replace=False)]) >= observed
+        if as_much == ENOUGH:
+            return observed, as_much / done
+    return observed, (as_much + 1) / (SHUFFLES + 1)
+
+
+def _together(shares: Shares) -> float:
+    size, hours = shares.shape
+    pairs = float((shares.sum(axis=0) ** 2).sum() - (shares**2).sum())
+    return hours * pairs / (size * (size - 1))
 
 
 def _cv(us: npt.NDArray[np.int64]) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from monitoring.measures import BY_NAME, MEASURES, value_of
-from monitoring.reference import Reference, adjusted, among, combined
+from monitoring.reference import Reference, adjusted, among, combined, simes
 
 FALSE_ALARMS = 0.01
 DISCOVERIES = 0.05  # of the units reported as corroborated, the share expected to be so by chance (Benjamini-Hochberg)
@@ -25,6 +25,7 @@ DECISIVE = {"content", "coordination"}
 # Below these a score is ordinary, however rare it is among peers: no sweep, little volume.
 ORDINARY = {
     "volume": 2.0,
+    "taken": 2.0,
     "riding": 0.5,
     "sweep": 3.0,
     "novel": 3.0,
@@ -38,7 +39,8 @@ ORDINARY = {
     "harvest": 1.0,
 }
 # Says something worth a look whatever the peers do; how rare it is is not known.
-MEASURES_OF = {family: sum(m.family == family for m in MEASURES) for family in ("content", "time", "volume")}
+# Of sets, the same hours are one more of time (`monitoring.sets`).
+MEASURES_OF = {f: sum(m.family == f for m in MEASURES) + (f == "time") for f in ("content", "time", "volume")}
 WORTH_A_LOOK = {"probing": 3.0}
 
 
@@ -81,13 +83,13 @@ class Unit:
     def p(self, covariance: dict[str, float]) -> float:
         """One probability for all families together (`reference.combined`); a family without a sign counts as p = 1.
 
-        A family's own is its rarest measure's, times the measures it has (Bonferroni).
+        A family's own is that of its measures together, of which several may be rare at once (Simes 1986).
         """
         p = dict.fromkeys(self.looked_at, 1.0)
-        for sign in self.all_signs:
-            if sign.counts:
-                p[sign.family] = min(p.get(sign.family, 1.0), sign.p * MEASURES_OF.get(sign.family, 1))
-        return combined({family: min(1.0, value) for family, value in p.items()}, covariance)
+        for family in self.families:
+            rare = sorted(sign.p for sign in self.all_signs if sign.counts and sign.family == family)
+            p[family] = simes(rare, MEASURES_OF.get(family, 1))
+        return combined(p, covariance)
 
     @property
     def rung(self) -> str | None:
@@ -97,8 +99,8 @@ class Unit:
             return RUNGS[2]
         if len(families) >= 2:
             return RUNGS[1]
-        # That accounts belong together is no finding by itself: organisations have several.
-        return RUNGS[0] if families or self.signs else None
+        # That accounts belong together is no finding by itself: organisations have several. Nor is volume.
+        return RUNGS[0] if families - {"volume"} or any(s.family != "volume" for s in self.signs) else None
 
 
 def signs_of(
@@ -121,6 +123,12 @@ def signs_of(
             line = values.loc[unit]
             found.setdefault(unit, []).append(_sign(measure.name, score, rate, others, everybody, reference, line))
     return found
+
+
+def compared(peers: pd.DataFrame, reference: Reference) -> dict[str, int]:
+    """By measure, the number of ordinary accounts with which a value of it is compared."""
+    clean = _clean(peers, reference)
+    return {m.name: int(clean[m.family][m.name].notna().sum()) for m in MEASURES if m.name in peers}
 
 
 def _rare(name: str, scores: pd.Series, others: Any, reference: Reference) -> list[tuple[int, float, float | None]]:

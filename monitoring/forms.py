@@ -12,6 +12,16 @@ class NothingForm(Form):
     """A step that asks for nothing."""
 
 
+class AnalysisForm(Form):
+    rate_limit = forms.IntegerField(
+        label="Rate limit, in requests a minute (optional)",
+        required=False,
+        min_value=1,
+        max_value=10_000_000,
+        help_text="If the provider’s limit for an account is known, it is shown who kept just below it",
+    )
+
+
 class AlertReasonForm(Form):
     reason = forms.CharField(
         label="Reason",

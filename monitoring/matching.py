@@ -14,6 +14,7 @@ import ibis
 from disclosures.authorisation import History
 from monitoring.indicators.timing import HOUR, summer_time
 
+LINES = 100  # of each reason, that are named
 REASONS = ("time", "network", "client software", "model", "endpoint", "hours", "technique", "cap")
 
 
@@ -134,6 +135,7 @@ class Match:
     rows: int = 0
     within: int = 0
     outside: dict[str, int] = field(default_factory=dict)  # by the first reason that applies
+    lines: dict[str, list[int]] = field(default_factory=dict)  # the first 100 lines of each
 
     @property
     def share(self) -> float:
@@ -143,12 +145,12 @@ class Match:
 def reasons(rows: Any, permit: Permit, numbers: dict[str, dict[str, int]], years: range) -> Any:
     """The rows of the permit's accounts with `reason`: null when permitted, else the first of REASONS that applies.
 
-    `numbers` gives, by kind, the number that stands for a name in these rows. A cap covers the first calls in time; what
-    comes after is outside. A column that the log does not have is not held against a row.
+    `numbers` gives, by kind, the number that stands for each name of the permit in these rows. A cap covers the first calls
+    in time; what comes after is outside. A column that the log does not have is not held against a row.
     """
 
     def of(kind: str, names: frozenset[str]) -> list[int]:
-        return [numbers[kind][name] for name in sorted(names) if name in numbers.get(kind, {})] or [0]
+        return [numbers[kind][name] for name in sorted(names)]
 
     own = rows.filter(
         rows.account.isin(of("account", permit.accounts)) & (rows.us >= permit.since) & (rows.us < permit.until)
@@ -210,4 +212,8 @@ def matched(rows: Any, permit: Permit) -> Match:
         else:
             match.within += int(n)
     match.outside = {reason: match.outside[reason] for reason in REASONS if reason in match.outside}
+    place = ibis.row_number().over(ibis.window(group_by=rows.reason, order_by=rows.line))
+    first = rows.filter(rows.reason.notnull()).mutate(place=place).filter(ibis._.place < LINES).select("reason", "line")
+    for reason, group in first.execute().groupby("reason"):
+        match.lines[str(reason)] = sorted(group.line.tolist())
     return match

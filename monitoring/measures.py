@@ -20,6 +20,7 @@ from monitoring.shift import WORDS, histograms, shifts
 PEERS_AT_LEAST = 20
 SHORT_ANSWERS = 0.25  # output tokens for each input token: below it, answers are short beside their prompts
 OFTEN_REFUSED = 0.2  # of the calls
+SOME_REFUSED = 0.02
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,18 @@ MEASURES = (
         "volume",
         "I1",
         "volume",
-        "made {value:,.0f} calls, {score:.1f} robust deviations above the median of accounts on the same model",
+        "made {value:,.0f} calls (at most {ten_minutes:,.0f} in ten minutes, {hour:,.0f} in an hour, {day:,.0f} in a day "
+        "and {week:,.0f} in a week), {score:.1f} robust deviations above the median of accounts on the same model",
         "Real services have single customers that make half of all calls. Volume is context and never a finding.",
+        referenced=True,
+        minimum="20 accounts on the same model",
+    ),
+    Measure(
+        "taken",
+        "I1",
+        "volume",
+        "received {value:,.0f} output tokens, {score:.1f} robust deviations above the median of accounts on the same model",
+        "A product that writes long texts for many readers does the same. Volume is context and never a finding.",
         referenced=True,
         minimum="20 accounts on the same model",
     ),
@@ -51,7 +62,8 @@ MEASURES = (
         "riding",
         "I7",
         "volume",
-        "kept within a tenth of the rate limit in {value:.0%} of its active minutes",
+        "kept within a tenth of the rate limit in {value:.0%} of the active minutes, and was told in {limited:.1%} of the "
+        "calls that it was over (status 429)",
         "A queue that is worked off at the limit does the same. No threshold has been published.",
         minimum="the rate limit, and 200 active minutes",
     ),
@@ -68,7 +80,7 @@ MEASURES = (
         "cut",
         "I2",
         "content",
-        "had {value:.0%} of its answers end at the length limit",
+        "had {value:.0%} of the answers end at the length limit",
         "Short limits set by a product do the same.",
         needs=("finish_reason",),
         minimum="200 answered calls",
@@ -77,8 +89,8 @@ MEASURES = (
         "sweep",
         "I4",
         "content",
-        "went through {templates:.0f} prompt templates with ever new fillings: {swept:,.0f} calls, {value:.1%} of the "
-        "prompts different, {share:.0%} of its calls (effective number of templates {effective:.1f})",
+        "went through {templates:.0f} prompt template{s} with ever new fillings: {swept:,.0f} calls, {value:.1%} of the "
+        "prompts different, {share:.0%} of all calls (effective number of templates {effective:.1f})",
         "It shows scripting, not a purpose: a batch summariser does the same. How rare it is was counted in this log; "
         "there is no real reference.",
         needs=("template", "prompt_hash"),
@@ -97,7 +109,7 @@ MEASURES = (
         "alone",
         "I8",
         "content",
-        "made single requests in {value:.0%} of its sessions",
+        "made single requests in {value:.0%} of the sessions",
         "Most programs never hold a conversation.",
         needs=("session",),
         minimum="200 sessions",
@@ -106,7 +118,7 @@ MEASURES = (
         "unseen",
         "I8",
         "content",
-        "began {value:.0%} of its prompts in a way not seen before",
+        "began {value:.0%} of the prompts in a way not seen before",
         "A product without a fixed instruction does the same.",
         needs=("prefix_hash",),
         minimum="200 calls with a prefix hash",
@@ -115,7 +127,8 @@ MEASURES = (
         "probing",
         "I9",
         "content",
-        "asked {value:,.0f} times for log-probabilities with a logit bias",
+        "asked {value:,.0f} times for log-probabilities with a logit bias, {single:,.0f} times for a single token, and "
+        "{repeats:,.0f} times for several answers at temperature 0",
         "Research and constrained decoding do the same. No false-alarm rate is known.",
         needs=("params",),
         minimum="1,000 such calls",
@@ -133,16 +146,26 @@ MEASURES = (
         "evenness",
         "I5",
         "time",
-        "held one rate: its busy hours differ from one another by {value:.2f} of their mean beyond chance",
+        "held one rate: busy hours differ from one another by {value:.2f} of their mean beyond chance",
         "A batch job held at one rate is as even.",
         referenced=True,
         minimum="24 whole hours with 5 calls on average",
     ),
     Measure(
+        "quota",
+        "I5",
+        "time",
+        "kept to a daily budget: over {worked:.0f} working days the calls of a day differ by {value:.2f} of their mean "
+        "beyond chance",
+        "A batch job with a daily budget, or a load test, is as even.",
+        referenced=True,
+        minimum="5 working days, without the first and the last, with 20 calls on average",
+    ),
+    Measure(
         "clock",
         "I6",
         "time",
-        "never slept: active in {value:.0%} of all ten-minute windows, spread over the day as evenly, and regular",
+        "never slept: active in {value:.0%} of all ten-minute windows, at every hour of the day, and regularly",
         "Services run day and night. Only together with regular gaps is it rare.",
         referenced=True,
         minimum="3 days and 200 gaps",
@@ -151,7 +174,7 @@ MEASURES = (
         "shift",
         "I13",
         "time",
-        "changed against its own past: {moved} moved by {value:.2f} (Jensen-Shannon divergence, 0 to 1)",
+        "changed against the own past: {moved} moved by {value:.2f} (Jensen-Shannon divergence, 0 to 1)",
         "A new release of a product shifts its traffic as well.",
         minimum="500 calls in the last seven days, and in at least four days before",
     ),
@@ -159,7 +182,7 @@ MEASURES = (
         "pivot",
         "I12",
         "time",
-        "moved {value:.0%} of its calls to a new model within 24 hours of its first appearance",
+        "moved {value:.0%} of the calls to a new model within 24 hours of its first appearance",
         "Enthusiasts and those whose old model was withdrawn do the same.",
         minimum="a model that first appears two days or more after the log begins",
     ),
@@ -187,6 +210,7 @@ def measured(
     add(known.harvest(rows, length))
     add(known.regularity(rows))
     add(known.evenness(rows))
+    add(known.quota(rows))
     add(known.around_the_clock(rows, years))
     if limit is not None:
         add(known.ceiling(rows, limit))
@@ -200,6 +224,11 @@ def measured(
         add(known.probing(rows))
     if "refused" in present:
         add(known.refusals(rows))
+    if {"refused", "template"} <= present:
+        # Chains of mutations are looked for where enough is refused to have any.
+        often = out.index[out.refused.fillna(0) >= SOME_REFUSED]
+        if len(often):
+            add(known.mutation(rows.filter(rows.unit.isin([int(unit) for unit in often]))))
     if "prompt_hash" in present:
         add(known.repeats(rows))
     daily = histograms(rows, present).execute()
@@ -229,6 +258,9 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     out["volume"] = among_peers(
         np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model
     )
+    out["taken"] = among_peers(
+        np.log10(1 + column("tout")), values.model, np.log10(1 + peers.tout.astype(float)), peers.model
+    )
     out["riding"] = where(column("riding"), column("minutes") >= 200)
     answered = peers[peers.answered >= 200] if "answered" in peers else peers
     out["harvest"] = where(
@@ -253,6 +285,8 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     out["regularity"] = where(-np.log(column("cv").clip(lower=0.001)), enough)
     even = evenness_score(column("hourly"), column("spread"), column("hours"))
     out["evenness"] = where(even, (column("hours") >= 24) & (column("hourly") >= 5))
+    daily = evenness_score(column("daily"), column("daily_spread"), column("worked"))
+    out["quota"] = where(daily, (column("worked") >= 5) & (column("daily") >= 20))
     both = np.minimum(column("hc"), column("active"))
     out["clock"] = where(both.where(column("cv") < 0.7, both - 1), enough & (column("days") >= 3))
     out["pivot"] = column("pivot")
@@ -275,18 +309,25 @@ def among_peers(score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Ser
 
 
 def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:
-    """Minus the logarithm of the most that busy hours may differ beyond chance: sqrt((var - mean + 2 SE) / mean^2).
+    """Minus the logarithm of the most that busy hours (or days) may differ beyond chance:
+    sqrt((var - mean + 1.645 SE) / mean^2), an upper bound of 95 %.
 
     SE is the standard error of a Poisson stream's variance, mean sqrt(2 / hours): few hours or few calls show little.
     """
-    beyond = np.maximum(variance - mean, 0) + 2 * mean * np.sqrt(2 / hours)
+    beyond = np.maximum(variance - mean, 0) + 1.645 * mean * np.sqrt(2 / hours)
     return -np.log(np.maximum(np.sqrt(beyond) / mean, 0.01))
+
+
+# What else of the values a sentence names.
+ALSO = {"riding": ("limited",), "probing": ("single", "repeats"), "quota": ("worked",)}
 
 
 def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
     """The values that the sentence of a measure names."""
     source = {
         "volume": "n",
+        "taken": "tout",
+        "quota": "daily_uneven",
         "harvest": "oi",
         "sweep": "fresh",
         "alone": "lonely",
@@ -297,6 +338,11 @@ def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
         "clock": "active",
     }.get(measure.name, measure.name)
     values: dict[str, Any] = {"value": float(line.get(source, np.nan))}
+    if measure.name == "volume":
+        windows = {"ten_minutes": "10m", "hour": "1h", "day": "24h", "week": "7d"}
+        values |= {name: float(line[f"peak_{window}"]) for name, window in windows.items()}
+    if measure.name in ALSO:
+        values |= {name: float(line[name]) for name in ALSO[measure.name]}
     if measure.name == "novel":
         values["n"] = float(line.prompts)
     if measure.name == "shift":
@@ -305,6 +351,7 @@ def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
         values |= {
             "swept": float(line.swept),
             "templates": float(line.swept_templates),
+            "s": "" if line.swept_templates == 1 else "s",
             "share": float(line.swept_share),
             "effective": 1 / float(line.hhi),
         }

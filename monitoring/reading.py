@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,13 +19,15 @@ from monitoring import sets
 from monitoring.clickhouse import ClickHouse
 from monitoring.clusters import SAMPLE, centres, clusters
 from monitoring.context import charts, explanations
-from monitoring.findings import Unit, correct, signs_of
+from monitoring.findings import Unit, compared, correct, signs_of
 from monitoring.intake import Kept
 from monitoring.intake.keeping import MEMORY, SMALL, THREADS
+from monitoring.intake.numbers import numbers_of
 from monitoring.matching import Match, Permit, matched, reasons
 from monitoring.measures import measured, scores
 from monitoring.reference import shipped
-from monitoring.report import METHOD, finding, fingerprint, order, report, written
+from monitoring.report import METHOD, finding, fingerprint, not_computable, order, report, written
+from monitoring.shift import UNITS_AT_MOST
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,16 @@ class Options:
 
     rate_limit: int | None = None  # requests a minute
     permits: Sequence[Permit] = ()
-    analytics: str = (
-        ""  # the address of a ClickHouse server (monitoring.clickhouse); DuckDB in this process where empty
-    )
+    # Where the numbers of the lines on which findings rest are written, each under the hash that its finding names.
+    lines: Path | None = None
+    # The address of a ClickHouse server (monitoring.clickhouse); where empty, DuckDB reckons in this process.
+    analytics: str = ""
 
 
 AT_ONCE = 250_000  # rows
 EVERY = 101
+EXACTLY_AT_MOST = 100  # findings whose rows are named by their lines
+LINES_SHOWN = 20
 NOTHING_TOLD = Options()
 
 
@@ -46,7 +54,7 @@ class Reading:
 
     def __init__(self, kept: Kept, options: Options = NOTHING_TOLD) -> None:
         self.kept, self.options = kept, options
-        self.db: Any = _clickhouse(options.analytics) if options.analytics else _duckdb(kept)
+        self.db: Any = ClickHouse().connect(options.analytics) if options.analytics else _duckdb(kept)
         self.all_rows = self.db.read_parquet(str(kept.rows_path), table_name="kept_rows")
         names = pq.read_table(kept.names_path).to_pandas()
         self.names = {kind: dict(zip(g.number, g.name, strict=True)) for kind, g in names.groupby("kind")}
@@ -54,6 +62,7 @@ class Reading:
         self.present = set(kept.columns)
         ends = self.all_rows.agg(first=self.all_rows.us.min(), last=self.all_rows.us.max()).execute()
         self.first, self.last = (int(ends[c].fillna(0).iloc[0]) for c in ("first", "last"))
+        self.exactly = 0
         self.years = range(_year(self.first), _year(self.last) + 1)
 
     def close(self) -> None:
@@ -91,9 +100,41 @@ class Reading:
         most = counted.order_by([counted.n.desc(), counted.template]).limit(SAMPLE).to_pyarrow()
         return centres(most["template"].to_numpy())
 
+    def numbers_of(self, permit: Permit) -> dict[str, dict[str, int]]:
+        """The numbers that stand for the names of a permit, whether or not the log's own list has them."""
+        kinds = {"account": permit.accounts, "net": permit.nets, "agent": permit.agents, "model": permit.models}
+        return {kind: numbers_of(names) for kind, names in (kinds | {"endpoint": permit.endpoints}).items()}
+
     def keep(self, name: str, expression: Any) -> Any:
         """The expression's rows, worked out once."""
         return self.db.create_table(name, expression, temp=True)
+
+    def exact(self, rows: Any, accounts: Sequence[int], rung: str, templates: Sequence[int] = ()) -> dict[str, Any]:
+        """Which rows those of a finding are: all of its accounts', or those near one of `templates` (hexadecimal).
+
+        For what is more than noted, with the SHA-256 of their line numbers, ascending, one a line: what `analyse_log
+        --lines` writes.
+        """
+        said: dict[str, Any] = {"templates": [f"{template % (1 << 64):016x}" for template in templates]}
+        if rung != "noted" and self.exactly < EXACTLY_AT_MOST:
+            self.exactly += 1
+            own = rows.filter(rows.account.isin(list(accounts)))
+            own = own.filter(own.cluster.isin(list(templates))) if templates else own
+            lines = own.select("line").order_by("line").to_pyarrow()["line"].to_numpy()
+            said["lines_sha256"] = self._lines(lines)
+            said["first_lines"] = lines[:LINES_SHOWN].tolist()
+        return said
+
+    def _lines(self, lines: Any) -> str:
+        digest, folder = hashlib.sha256(), self.options.lines
+        pieces = [
+            "".join(f"{line}\n" for line in some.tolist()) for some in np.array_split(lines, len(lines) // AT_ONCE + 1)
+        ]
+        for piece in pieces:
+            digest.update(piece.encode())
+        if folder is not None:
+            (folder / f"{digest.hexdigest()}.txt").write_text("".join(pieces))
+        return digest.hexdigest()
 
     def measure(self, rows: Any) -> pd.DataFrame:
         """The values of each unit."""
@@ -116,14 +157,11 @@ def _duckdb(kept: Kept) -> Any:
     )
 
 
-def _clickhouse(address: str) -> Any:
-    return ClickHouse().connect(address)
-
-
 def read(kept: Kept, options: Options = NOTHING_TOLD) -> dict[str, Any]:
     """The report: how many rows, which findings, what speaks for innocence, how it was reckoned. Plain JSON values."""
     if not kept.rows:
-        return report(kept, options.rate_limit, [], [], pd.DataFrame(), (0, 0), [], {})
+        missing = not_computable(kept.columns, options.rate_limit, pd.DataFrame(), {})
+        return report(kept, [], [], pd.DataFrame(), (0, 0), [], {}, missing)
     reading = Reading(kept, options)
     try:
         return _read(reading)
@@ -143,25 +181,36 @@ def _read(reading: Reading) -> dict[str, Any]:
     ordinary = values[~values.index.isin(inside | authorised)]
     ordinary = ordinary if len(ordinary) >= 20 else values
     peers, reference = scores(ordinary, ordinary), shipped()
-    signs = signs_of(values, scores(values, ordinary), peers, reference)
+    scored = scores(values, ordinary)
+    signs = signs_of(values, scored, peers, reference)
     accounts = [Unit(key, signs.get(key, [])) for key in values.index]
-    together, set_values = sets.measure(reading, rows, found, values, ordinary, peers)
+    together, set_values, tied = sets.measure(reading, rows, found, values, ordinary, peers)
     # Everybody looked at counts for the correction, also those of whom there is nothing to say.
     correct([*accounts, *together], reference)
     findings = [
-        finding(names, unit, values.loc[unit.key], (unit.key,), permitted, None) for unit in accounts if unit.rung
-    ] + [
-        finding(names, unit, set_values.loc[unit.key], found[unit.key].accounts, permitted, found[unit.key])
-        for unit in together
+        finding(
+            names, unit, values.loc[unit.key], (unit.key,), permitted, None, reading.exact(rows, (unit.key,), unit.rung)
+        )
+        for unit in accounts
         if unit.rung
     ]
+    for unit in together:
+        if unit.rung:
+            one = found[unit.key]
+            own = reading.exact(rows, one.accounts, unit.rung, tied.get(unit.key, ()))
+            findings.append(finding(names, unit, set_values.loc[unit.key], one.accounts, permitted, one, own))
     order(findings)
     named = sorted({name for one in findings if one["rung"] != "noted" for name in one["accounts"]})
     innocent = explanations(values, named, found, reading.present, permitted, names)
     members = _members(findings, reading.numbers["account"])
     drawn = charts(rows, values, names, members)
     period = reading.first, reading.last
-    return report(kept, options.rate_limit, findings, matches, values, period, innocent, drawn)
+    if len(values) > UNITS_AT_MOST:
+        kept.notes.append(f"I13 (change against the own past) was computed for the {UNITS_AT_MOST} busiest accounts.")
+    if len(found) == sets.SETS_AT_MOST:
+        kept.notes.append(f"Of the coordinated sets the {sets.SETS_AT_MOST} largest are measured.")
+    missing = not_computable(kept.columns, options.rate_limit, scored, compared(peers, reference))
+    return report(kept, findings, matches, values, period, innocent, drawn, missing)
 
 
 def _members(findings: list[dict[str, Any]], numbers: dict[str, int]) -> dict[int, list[int]]:
@@ -176,7 +225,7 @@ def _permitted(reading: Reading, rows: Any) -> tuple[dict[int, float], list[Matc
     shares: dict[int, float] = {}
     matches = []
     for permit in reading.options.permits:
-        marked = reasons(rows, permit, reading.numbers, reading.years)
+        marked = reasons(rows, permit, reading.numbers_of(permit), reading.years)
         matches.append(matched(marked, permit))
         each = marked.group_by("account").agg(share=marked.reason.isnull().cast("float64").mean()).execute()
         for account, share in zip(each.account, each.share, strict=True):

@@ -82,6 +82,14 @@ def adjusted(p: Scores) -> Scores:
     return out
 
 
+def simes(p: list[float], tests: int) -> float:
+    """One probability for a family of `tests` measures of which those in `p` (ascending) were rare: min(tests p_k / k).
+
+    Simes 1986; it holds for measures that depend on one another positively, as those of one family do (Sarkar 1998).
+    """
+    return min([1.0, *(tests * value / place for place, value in enumerate(p, 1))])
+
+
 def combined(p: dict[str, float], covariance: dict[str, float]) -> float:
     """One probability for the families of a unit together, although they overlap (Brown 1975).
 

@@ -12,15 +12,46 @@ from typing import Any
 import pandas as pd
 
 from monitoring import coordination
-from monitoring.findings import Sign, Unit
+from monitoring.findings import PEERS_FOR_A_SHARE, Sign, Unit
 from monitoring.intake import Kept
 from monitoring.matching import Match
 from monitoring.measures import MEASURES
 from monitoring.reference import shipped
 
-METHOD = "candour-usage-1"
+METHOD = "candour-usage-2"
 EXPLAINED = 0.95  # of a unit's rows within an authorisation
 LISTED = 1000  # rejected lines in the report
+
+
+def rarity(sign: dict[str, Any]) -> str:
+    """How rare an indicator's value is, in words: among whom it was compared, and how often the innocent reach it.
+
+    Never rarer than the number of those it was compared with can bear out.
+    """
+    rate, peers, clients = sign["false_alarm_rate"], sign["peers"], sign["reference_clients"] or 0
+    if sign["family"] == "coordination":
+        often = f"about once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
+        return f"by the method’s reckoning among {peers:,} accounts, chance brings this {often}"
+    above = ""
+    if peers and sign["percentile"] is not None:
+        above = f"higher than {_percent(sign['percentile'])} of {peers:,} accounts compared with"
+    elif peers:
+        above = f"compared with groups of as many among {peers:,} other accounts"
+    known = f"{clients:,} clients of the reference {sign['reference']}" if clients else ""
+    if rate is None:
+        return f"{above}; how often innocent accounts reach it is not known".removeprefix("; ")
+    among = max(peers, clients)
+    often = (
+        f"about 1 in {round(1 / rate):,}"
+        if rate * among >= 1
+        else f"none of them, which bears out 1 in {among:,} at most"
+    )
+    return "; ".join(filter(None, [above, known, f"false alarms at this value: {often}"]))
+
+
+def _percent(value: float) -> str:
+    """A share that lies below, rounded down: only what is above all is said to be."""
+    return "all" if value >= 100 else f"{math.floor(10 * value) / 10:.1f} %"
 
 
 def finding(
@@ -29,41 +60,46 @@ def finding(
     line: pd.Series,
     accounts: Sequence[int],
     permitted: dict[int, float],
-    one: coordination.Found | None,
+    found: coordination.Found | None,
+    exact: dict[str, Any],
 ) -> dict[str, Any]:
-    """What is said of one unit: the sentence, how rare each value is, and which rows it rests on."""
-    kind = "set" if one else "account"
+    """What is said of one unit: the sentence, how rare each value is, and which rows it rests on (`exact`)."""
+    kind = "set" if found else "account"
     names = sorted(str(names_of[account]) for account in accounts)
     explained = bool(accounts) and all(permitted.get(account, 0.0) >= EXPLAINED for account in accounts)
-    signs = sorted(unit.all_signs, key=lambda s: (not s.counts, s.family, s.measure))
-    who = f"Account {names[0]}" if kind == "account" else f"A set of {len(names):,} accounts"
-    said = (
-        "; it ".join(sign.says for sign in signs)
+    signs = sorted(unit.all_signs, key=lambda s: (s.family != "coordination", not s.counts, s.family, s.measure))
+    who, then = (
+        ("Account " + names[0], "; it ")
         if kind == "account"
-        else "; together they ".join(s.says for s in signs)
+        else (f"A set of {len(names):,} accounts: they", "; together they ")
     )
+    indicators = [_indicator(sign) for sign in signs]
+    whole = [f"{one['sentence']} ({one['rarity']})" for one in indicators]
+    caveats = list(dict.fromkeys(sign.caveat for sign in signs if sign.counts or len(signs) == 1))
     rows = {
         "accounts": len(names),
         "count": int(line.n),
         "first": _said(int(line["first"])),
         "last": _said(int(line["last"])),
+        **exact,
     }
     return {
         "rung": unit.rung,
         "unit": kind,
         "accounts": names,
         "explained": explained,
-        "sentence": f"{who} {said}." if kind == "account" else f"{who}: {said}.",
+        "summary": f"{who} {then.join(sign.says for sign in signs)}.",
+        "sentence": f"{who} {then.join(whole)}. But: {' '.join(caveats)}",
         "families": sorted(unit.families),
         "false_discoveries": _round(unit.adjusted),
-        "indicators": [_indicator(sign) for sign in signs],
-        "ties": {k: len(things) for k, things in one.ties.items()} if one else {},
+        "indicators": indicators,
+        "ties": {k: len(things) for k, things in found.ties.items()} if found else {},
         "rows": rows,
     }
 
 
 def _indicator(sign: Sign) -> dict[str, Any]:
-    return {
+    said = {
         "id": sign.indicator,
         "name": sign.measure,
         "family": sign.family,
@@ -77,6 +113,7 @@ def _indicator(sign: Sign) -> dict[str, Any]:
         "reference_clients": sign.reference,
         "caveat": sign.caveat,
     }
+    return said | {"rarity": rarity(said)}
 
 
 def order(findings: list[dict[str, Any]]) -> None:
@@ -87,13 +124,13 @@ def order(findings: list[dict[str, Any]]) -> None:
 
 def report(
     kept: Kept,
-    rate_limit: int | None,
     findings: list[dict[str, Any]],
     matches: list[Match],
     values: pd.DataFrame,
     period: tuple[int, int],
     explanations: list[dict[str, str]],
     charts: dict[str, Any],
+    missing: list[dict[str, str]],
 ) -> dict[str, Any]:
     """Everything there is to say; `findings` are in their order already."""
     return {
@@ -111,7 +148,7 @@ def report(
         "accounts": len(values),
         "from": _said(period[0]) if kept.rows else None,
         "to": _said(period[1]) if kept.rows else None,
-        "not_computable": _not_computable(kept, rate_limit, values),
+        "not_computable": missing,
         "findings": findings,
         "authorisations": [
             {
@@ -121,6 +158,7 @@ def report(
                 "within": m.within,
                 "share": _round(m.share),
                 "outside": m.outside,
+                "outside_lines": m.lines,
             }
             for m in matches
         ],
@@ -129,20 +167,50 @@ def report(
     }
 
 
-def _not_computable(kept: Kept, rate_limit: int | None, values: pd.DataFrame) -> list[dict[str, str]]:
+TIES = ("net", "payment", "key", "user_agent", "template")
+# What is read beside the measures: its indicator, its words, and the columns that it needs.
+BESIDE = (
+    ("I3", "concentration of templates", ("template",)),
+    ("I14b", "share of refusals", ("refused",)),
+    ("I14c", "chains of mutations", ("template", "refused")),
+    ("I14e", "repeated prompts", ("prompt_hash",)),
+)
+
+
+def not_computable(
+    columns: Sequence[str], rate_limit: int | None, scores: pd.DataFrame, compared: dict[str, int]
+) -> list[dict[str, str]]:
+    """Each indicator that says nothing here, and because of what: a column, too few rows, or too few to compare with.
+
+    `scores` are those of all accounts; `compared` has by measure how many ordinary accounts it could be compared with.
+    """
+
+    def lacking(needs: Sequence[str]) -> str:
+        missing = [name for name in needs if name not in columns]
+        return f"the log has no {' and no '.join(missing)}" if missing else ""
+
     out = []
     for measure in MEASURES:
-        lacking = [name for name in measure.needs if name not in kept.columns]
-        if lacking:
-            out.append(
-                {"id": measure.indicator, "name": measure.name, "because": f"the log has no {' and no '.join(lacking)}"}
+        because = lacking(measure.needs)
+        if measure.name == "novel" and not {"session", "prefix_hash"} & set(columns):
+            because = because or "the log has no session and no prefix_hash"
+        if measure.name == "riding" and rate_limit is None:
+            because = "the rate limit is not known"
+        if not because and (measure.name not in scores or scores[measure.name].isna().all()):
+            because = f"no account has {measure.minimum}"
+        if not because and not measure.referenced and compared.get(measure.name, 0) < PEERS_FOR_A_SHARE:
+            because = (
+                f"fewer than {PEERS_FOR_A_SHARE} ordinary accounts have {measure.minimum}, so that nobody can say how rare "
+                "a value is"
             )
-        elif measure.name == "riding" and rate_limit is None:
-            out.append({"id": "I7", "name": "riding", "because": "the rate limit is not known"})
-        elif measure.name in ("volume", "harvest") and len(values) < 20:
-            out.append(
-                {"id": measure.indicator, "name": measure.name, "because": "fewer than 20 accounts to compare with"}
-            )
+        if because:
+            out.append({"id": measure.indicator, "name": measure.name, "because": because})
+    for number, name, needs in BESIDE:
+        if because := lacking(needs):
+            out.append({"id": number, "name": name, "because": because})
+    if len(set(TIES) & set(columns)) < 2:
+        because = f"the log has fewer than two of {', '.join(TIES)}, and one kind of tie ties nobody"
+        out.append({"id": "I10, I11", "name": "coordinated sets", "because": because})
     return out
 
 

@@ -9,14 +9,18 @@ import pandas as pd
 
 from monitoring import coordination
 from monitoring.findings import FALSE_ALARMS, Sign, Unit, signs_of
-from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things
+from monitoring.indicators.coordination import HOUR, TEMPLATE_ROWS, hourly, shared_things
 from monitoring.measures import scores
 from monitoring.reference import shipped
 
 THINGS = (("net", "net"), ("payment", "payment"), ("key", "key"), ("agent", "agent"))
 SETS_AT_MOST = 200  # coordinated sets that are measured, the largest first
+# Other accounts with which a set's hours are compared: so many rows at least, so many accounts at most.
+ROWS_TO_COMPARE = 20
+POOL = 2_000
+TOGETHER = 1.2  # below it, calling in the same hours is ordinary
 EVEN = 0.95  # of the greatest possible entropy: below it a split is not even, however rare it is among others
-MIXED = 0.4  # of a set's rows in the templates that tie it: below it they are judged alone
+MIXED = 0.85  # of a set's rows in the templates that tie it: below it they are judged alone
 
 
 def find(reading: Any, rows: Any, values: pd.DataFrame) -> list[coordination.Found]:
@@ -40,10 +44,13 @@ def _source(column: str) -> str:
 
 def measure(
     reading: Any, rows: Any, found: list[coordination.Found], values: pd.DataFrame, ordinary: pd.DataFrame, peers: Any
-) -> tuple[list[Unit], pd.DataFrame]:
-    """Each set measured as one unit: on the rows whose template ties it, on all its rows where no template does."""
+) -> tuple[list[Unit], pd.DataFrame, dict[int, list[int]]]:
+    """Each set measured as one unit: on the rows whose template ties it, on all its rows where no template does.
+
+    The third answer names, for the sets that are judged by their templates, which those are.
+    """
     if not found:
-        return [], values.iloc[:0]
+        return [], values.iloc[:0], {}
     member = [(account, i) for i, one in enumerate(found) for account in one.accounts]
     members = reading.db.create_table("member", pd.DataFrame(member, columns=["account", "unit"]), temp=True)
     joined = rows.join(members, "account")
@@ -57,14 +64,39 @@ def measure(
     own = reading.keep("set_rows", parts[0] if len(parts) == 1 else parts[0].union(parts[1]))
     set_values = reading.measure(own)
     # That many accounts make more calls than one says nothing: the volume of a set is no sign.
-    set_scores = scores(set_values, ordinary).assign(volume=float("nan"))
+    set_scores = scores(set_values, ordinary).assign(volume=float("nan"), taken=float("nan"))
     signs = signs_of(set_values, set_scores, peers, shipped())
+    pool = [int(account) for account in ordinary.index[ordinary.n >= ROWS_TO_COMPARE]][:POOL]
+    others = _shares(reading, rows.filter(rows.account.isin(pool)))
     units = []
     for i, one in enumerate(found):
         if i in set_values.index:
             split = _split(own, i, ordinary)
-            units.append(Unit(i, signs.get(i, []), _coordination(one, split, len(values), ordinary)))
-    return units, set_values
+            same_hours = _together(one, _shares(reading, own.filter(own.unit == i)), others)
+            units.append(Unit(i, signs.get(i, []) + same_hours, _coordination(one, split, len(values), ordinary)))
+    named: dict[int, list[int]] = {}
+    for i, template in tied:
+        named.setdefault(i, []).append(template)
+    return units, set_values, named
+
+
+def _shares(reading: Any, rows: Any) -> coordination.Shares:
+    return coordination.shares_of(hourly(rows).execute(), reading.first // HOUR, reading.last // HOUR)
+
+
+def _together(one: coordination.Found, members: coordination.Shares, others: coordination.Shares) -> list[Sign]:
+    """I11, the same hours: a sign of time; where the rhythm made the set it is no second one."""
+    if "rhythm" in one.ties or len(members) < coordination.SMALLEST:
+        return []
+    ratio, p = coordination.together(members, others)
+    if p is None or p > FALSE_ALARMS or ratio < TOGETHER:
+        return []
+    says = (
+        f"called in the same hours: two of them are together {ratio:.2f} times as often as if they called evenly "
+        f"(p = {p:.3f} among groups of as many others)"
+    )
+    caveat = "The people of one office, and the customers of one product, keep the same hours too."
+    return [Sign("together", "time", "I11", ratio, p, p, len(others), None, None, says, caveat, True)]
 
 
 def _tying_templates(
@@ -112,7 +144,7 @@ def _coordination(
         "key": "the same keys",
         "rhythm": "the same rhythm",
     }
-    says = f"{len(one.accounts):,} accounts share {_and([kinds[kind] for kind in one.kinds])}"
+    says = f"share {_and([kinds[kind] for kind in one.kinds])}"
     if split["p_even"] is not None:
         says += f"; the calls are spread over them with an evenness of {split['even']:.3f} (p = {split['p_even']:.3f})"
     says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"

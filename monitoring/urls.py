@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from monitoring.api import alerts
 from monitoring.api import feeds as api
 from monitoring.views import analysis as views
 from monitoring.views import feeds
@@ -37,9 +38,14 @@ register_converter(Number, "row_number_of_monitoring")
 urlpatterns = [
     path("api/v1/usage/batches/", api.Batches.as_view(), name="api_usage_batches"),
     path("api/v1/usage/feeds/", api.Feeds.as_view(), name="api_usage_feeds"),
-    path("api/v1/alerts/", api.Alerts.as_view(), name="api_alerts"),
-    path("api/v1/alerts/<alert_reference:reference>/", api.OneAlert.as_view(), name="api_alert"),
-    path("api/v1/alerts/<alert_reference:reference>/dismiss/", api.Dismiss.as_view(), name="api_alert_dismiss"),
+    path("api/v1/usage/feeds/<row_number_of_monitoring:pk>/", api.OneFeed.as_view(), name="api_usage_feed"),
+    path("api/v1/usage/feeds/<row_number_of_monitoring:pk>/pause/", api.Pause.as_view(), name="api_usage_feed_pause"),
+    path(
+        "api/v1/usage/feeds/<row_number_of_monitoring:pk>/resume/", api.Resume.as_view(), name="api_usage_feed_resume"
+    ),
+    path("api/v1/alerts/", alerts.Alerts.as_view(), name="api_alerts"),
+    path("api/v1/alerts/<alert_reference:reference>/", alerts.OneAlert.as_view(), name="api_alert"),
+    path("api/v1/alerts/<alert_reference:reference>/dismiss/", alerts.Dismiss.as_view(), name="api_alert_dismiss"),
     path("monitoring/", feeds.monitoring, name="monitoring"),
     path("usage/", feeds.own_feeds, name="own_feeds"),
     path("usage/<row_number_of_monitoring:pk>/", feeds.feed, name="feed"),

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
+FROM_THE_SANDBOX = "This comes from the sandbox. Nothing in it counts."
 _DATED = ("_at", "until")
 
 
@@ -17,6 +18,8 @@ def render(template: str, context: dict[str, Any], url: str = "") -> tuple[str, 
     values = {name: _dated(value) if name.endswith(_DATED) else _one_line(value) for name, value in context.items()}
     text = render_to_string(f"emails/{template}.txt", {**values, "link": link, "site": settings.SITE_URL})
     subject, _, body = text.strip().partition("\n")
+    if settings.SANDBOX:
+        subject, body = f"[Sandbox] {subject}", f"{FROM_THE_SANDBOX}\n\n{body.strip()}"
     return " ".join(subject.split()), body.strip() + "\n"
 
 

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils.crypto import salted_hmac
 
-from accounts.models import Organisation, User
+from accounts.models import SHUT_OUT, Organisation, User
 from accounts.rules import KEEPERS, SERVICE_ROLE_OF_KIND
 from ledger.models import Event, Place
 from ledger.time import now
@@ -104,6 +104,10 @@ def new_webhook_id() -> str:
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    def let_in(self) -> EndpointQuerySet:
+        """But those of organisations that are shut out: what waits for them goes when they are let in again."""
+        return self.exclude(organisation__state__in=SHUT_OUT)
+
     def visible_to(self, user: Any) -> EndpointQuerySet:
         """The own organisation's, for those who look after them; all of them for the supervisor."""
         if user is None or not user.is_authenticated or not user.is_active or user.role not in KEEPERS:
@@ -120,7 +124,7 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
     def behind(self) -> EndpointQuerySet:
         """Live ones that have not looked at the end of the feed."""
         end = Place.objects.order_by("-pk").values("pk")[:1]
-        return self.filter(state="live", place__lt=Subquery(end)).order_by("place", "pk")
+        return self.let_in().filter(state="live", place__lt=Subquery(end)).order_by("place", "pk")
 
     def well(self) -> EndpointQuerySet:
         """Those that answered the last time. One that never has is not among them."""
@@ -131,7 +135,7 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
         mine = Delivery.objects.filter(endpoint=OuterRef("pk"))
         due = mine.due().order_by("next_attempt_at", "pk").values("pk")[:1]
         under_way = mine.filter(state="waiting", leased_until__gt=now())
-        found = self.exclude(state="disabled").annotate(due=Subquery(due))
+        found = self.let_in().exclude(state="disabled").annotate(due=Subquery(due))
         return found.filter(~Exists(under_way), due__isnull=False).order_by("last_attempt_at", "pk")
 
 
@@ -225,7 +229,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         instant = now()
         goes = Q(event__isnull=True, endpoint__state="unverified") | Q(event__isnull=False, endpoint__state="live")
         free = Q(leased_until__isnull=True) | Q(leased_until__lte=instant)
-        return self.filter(goes, free, state="waiting", next_attempt_at__lte=instant)
+        let_in = ~Q(endpoint__organisation__state__in=SHUT_OUT)
+        return self.filter(goes, free, let_in, state="waiting", next_attempt_at__lte=instant)
 
 
 class Delivery(models.Model):

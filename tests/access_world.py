@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.actions import invite, make_client, request_account
@@ -26,7 +26,6 @@ from notifications.models import Message
 from tests.cases.world import MONDAY, World, answer, notice_to, open_case, world
 from tests.monitoring.logs import analysed
 
-DUE_OVER = MONDAY + timedelta(days=16)
 TODAY = MONDAY + timedelta(days=30)
 
 
@@ -51,24 +50,29 @@ class Everything:
         }
 
 
-def everything() -> Everything:
+def everything(today: datetime = TODAY) -> Everything:
     """One case that runs (C), one that was referred (R), one that was decided, and the owner's filings and evidence."""
     w = world()
     e = Everything(w)
-    referred = open_case(w)
-    with standing_at(MONDAY + timedelta(days=1)):
+    monday = today - timedelta(days=30)
+    referred = open_case(w, at=monday)
+    with standing_at(monday + timedelta(days=1)):
         answer(referred, w.complainant, attach=True)
-    with standing_at(DUE_OVER):
+    with standing_at(monday + timedelta(days=16)):
         tasks.run_all()
-    with standing_at(TODAY):
+    with standing_at(today):
         decided = resolved(w)
-        running = open_case(w, at=TODAY)
+        running = open_case(w, at=today)
         own = notice_to(running, w.complainant)
         other = notice_to(running, w.respondent)
         answer(running, w.respondent, attach=True)
         letter = Message.objects.about(own).filter(template="notice_issued").first()
         asked = extensions.request_extension(
-            own.pk, by=w.complainant, until_day=date(2026, 12, 1), reasons="Time", received_at=now()
+            own.pk,
+            by=w.complainant,
+            until_day=today.date() + timedelta(days=27),
+            reasons="Time",
+            received_at=now(),
         )
         exhibit = referred.exhibits.order_by("number").first()
         assert exhibit is not None
@@ -104,7 +108,7 @@ def everything() -> Everything:
             w.complainant.organisation_id, by=w.complainant, name="Filer", scopes=["disclosures:read"]
         )
         declared = filings.declare_standing(
-            by=w.complainant, name="C", capacity="Director", expires_on=date(2027, 1, 31)
+            by=w.complainant, name="C", capacity="Director", expires_on=today.date() + timedelta(days=88)
         )
         alert = alerted(w)
         asked_for, agreed = _authorisations(w)
@@ -130,6 +134,9 @@ def everything() -> Everything:
         "extension_refuse": [asked.pk],
         "referral": [referral.reference],
         "decision": [publication.pk],
+        "api_decision": [publication.pk],
+        "api_receipt": [submitted.reference],
+        "api_usage_feed": [alert.feed_id],
         "filing": [allegation.reference],
         "filing_section": [draft.reference, "who"],
         "filing_check": [draft.reference],
@@ -161,7 +168,9 @@ def everything() -> Everything:
         "api_disclosure_submit": [draft.reference],
         "api_disclosure_discard": [draft.reference],
         "api_disclosure_amend": [accepted.reference],
+        "api_disclosure_version": [submitted.reference, 1],
         "api_allegation": [allegation.reference],
+        "api_allegation_version": [allegation.reference, 1],
         "api_evidence_item": [item.reference],
         "api_evidence_remove": [item.reference],
         "api_evidence_file": [exhibit.item.reference],
@@ -184,6 +193,8 @@ def everything() -> Everything:
         "organisation_verify": [pending.pk],
         "organisation_refuse": [pending.pk],
         "organisation_invite": [pending.pk],
+        "organisation_suspend": [w.stranger.organisation_id],
+        "organisation_restore": [w.stranger.organisation_id],
         "person_close": [w.complainant.pk],
         "person_replace": [w.complainant.pk],
         "contact_remove": [contact.pk],

@@ -25,6 +25,7 @@ from disclosures.examples import AUTHORISATION
 from disclosures.models import StandingDeclaration
 from ledger.time import now, standing_at
 from monitoring.actions import alerts
+from monitoring.models import Feed
 from tests.access_world import TODAY, Everything, alerted, doubted, resolved
 from tests.accounts.test_clients import bearer
 from tests.cases.world import MONDAY, World, answer, notice_to, open_case
@@ -33,6 +34,8 @@ from tests.cast import organisation, person
 Objects = dict[str, dict[str, list[Any]]]
 # Addresses that are no noun's.
 APART = {"api_token", "api_docs", "api_schema"}
+# What an address names besides the object.
+BESIDES: dict[str, list[Any]] = {"api_disclosure_version": [1], "api_allegation_version": [1]}
 
 
 def program(e: Everything, who: User) -> Browser:
@@ -58,7 +61,7 @@ def states(e: Everything) -> Objects:
     whole = story.draft("disclosure", w.complainant, {**story.disclosure_content(910), "filer_reference": "P-1"})
     alleged = {**story.allegation_content(911, evidence, respondent="Kestrel plc"), "filer_reference": "P-2"}
     allegation = story.draft("allegation", w.complainant, alleged)
-    asked_nothing = notice_to(open_case(w, at=TODAY), w.complainant)
+    asked_nothing = notice_to(open_case(w, at=now()), w.complainant)
     return {
         "disclosure": {
             "draft": [whole.reference],
@@ -81,13 +84,20 @@ def states(e: Everything) -> Objects:
             "issued": [asked_nothing.reference],
             "asked": e.args["api_notice"],
             "doubted": [doubted(w).reference],
+            "answered": e.args["response"][:1],
         },
         "extension": {"pending": e.args["api_extension"]},
         "referral": {"queued": e.args["api_referral"]},
         "alert": {"open": e.args["api_alert"]},
-        "usage": {"": [""]},
+        "usage": {"active": e.args["api_usage_feed"], "paused": [_paused(w).pk]},
+        "decision": {"published": e.args["api_decision"]},
+        "receipt": {"filed": e.args["api_receipt"]},
         "authorisation": {"proposed": e.args["api_authorisation"], "confirmed": e.args["api_authorisation_amend"]},
     }
+
+
+def _paused(w: World) -> Feed:
+    return Feed.objects.create(organisation=w.complainant.organisation, name="b", expected_minutes=60, state="paused")
 
 
 def all_states(e: Everything) -> Objects:
@@ -205,7 +215,7 @@ def _extensions(e: Everything) -> dict[str, list[Any]]:
 
 
 def _referred(w: World) -> Referral:
-    referral = refer(open_case(w, at=TODAY).pk, by=w.supervisor, reason="It cannot wait")
+    referral = refer(open_case(w, at=now()).pk, by=w.supervisor, reason="It cannot wait")
     assert referral is not None
     return referral
 
@@ -228,8 +238,6 @@ def _referrals(e: Everything) -> dict[str, list[Any]]:
 
 def _notices(e: Everything) -> dict[str, list[Any]]:
     w = e.w
-    case = open_case(w, at=TODAY)
-    answer(case, w.complainant)
     waived = notice_to(open_case(w, at=TODAY), w.complainant)
     notices.waive(waived.pk, by=w.supervisor, reason="Known by now")
     # Their time was up weeks ago: both were missed, and their cases referred.
@@ -238,7 +246,6 @@ def _notices(e: Everything) -> dict[str, list[Any]]:
         tasks.run_all()
     answer(over[1], w.complainant)
     found = {
-        "answered": notice_to(case, w.complainant),
         "waived": waived,
         "missed": notice_to(over[0], w.complainant),
         "answered_late": notice_to(over[1], w.complainant),
@@ -264,6 +271,8 @@ ACCEPTED_IN = {
     "case publish": "resolved",
     "exhibit comment": "disclosed",
     **{f"notice {verb}": "doubted" for verb in ("serve-again", "record-service")},
+    "notice mark-read": "answered",
+    "usage resume": "paused",
 }
 # Whose program sends the example of a scope.
 SENDERS = {"company": "complainant", "ministry": "caseworker", "authority": "officer"}
@@ -291,7 +300,7 @@ def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any
 def view_of(path: str) -> Any:
     """What resolves a path of the schema."""
     prefix = {"evidence": "E", "authorisations": "P", "alerts": "M"}.get(path.split("/")[3], "D")
-    return resolve(path.replace("{reference}", f"{prefix}-2026-000001").replace("{id}", "1"))
+    return resolve(path.replace("{reference}", f"{prefix}-2026-000001").replace("{id}", "1").replace("{number}", "1"))
 
 
 def scope_of(path: str, method: str) -> str:

@@ -147,6 +147,9 @@ def permission_with_canaries(by: User, canary: Canaries) -> None:
     authorisations.revoke(found.pk, by=friend, reason=canary("authorisation.revocation"))
 
 
+# What the API answers to a GET, for whoever is signed in to the pages: as much as to a program with every scope.
+API = [name for name in MATRIX if name.startswith("api_") and "200" in MATRIX[name]["GET"]]
+_CALLED = {"response": "notice", "disclosure": "filing", "allegation": "filing", "usage": "feed"}
 _LINK = re.compile(r'(?:href|action)="(/[^"#?]*)')
 
 
@@ -156,7 +159,7 @@ def everything_seen_by(user: User, guesses: list[str]) -> dict[str, str]:
     client.force_login(user)
     seen: dict[str, str] = {}
     waiting = ["/", *guesses]
-    while waiting and len(seen) < 400:
+    while waiting and len(seen) < 1000:
         url = waiting.pop(0)
         if url in seen or url.startswith(("/static/", "/sign-out")):
             continue
@@ -198,11 +201,15 @@ def guesses() -> list[str]:
         "filing_section": [s.key for s in DISCLOSURE.sections],
         "filing_version": [1],
         "authorisation_version": [1, 2],
+        "api_disclosure_version": [1],
+        "api_allegation_version": [1],
     }
-    found = []
+    found = [reverse(name) for name in API if name == "api_evidence" or (name.endswith("s") and name != "api_docs")]
     for name in MATRIX:
-        noun = "notice" if name == "response" else name.split("_")[0]
-        for key in objects.get(noun, []):
+        if name.startswith("api_") and name not in API:
+            continue
+        noun = name.removeprefix("api_").split("_")[0]
+        for key in objects.get(_CALLED.get(noun, noun), []):
             for extra in more.get(name, [None]):
                 args = [key] if extra is None else [key, extra]
                 try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from io import BytesIO
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponseBase
+from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
@@ -155,6 +156,15 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class YesNo(serializers.BooleanField):
+    """True or false, and nothing that could be taken for either."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("This must be true or false.")
+        return data
+
+
 class StrictJSON(JSONParser):
     """JSON as RFC 8259 has it, without NaN, without a name twice in one object, and no deeper than can be read."""
 
@@ -239,6 +249,13 @@ class Moment(serializers.DateTimeField):
         return instant
 
 
+class Kept(serializers.DateTimeField):
+    """An instant that is kept as text within a record, answered as all others are."""
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(datetime.fromisoformat(value) if isinstance(value, str) else value)
+
+
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -264,9 +281,13 @@ class GoneSerializer(serializers.Serializer[Any]):
 # --- Reading one thing ---------------------------------------------------------------------------------------------------
 def entity_tag(shown: Any) -> str:
     """The strong entity tag (RFC 9110 8.8.3) of what a GET shows; what one may do to it is no part of what it is."""
-    body = {name: value for name, value in shown.items() if name != "allowed_actions"}
-    text = json.dumps(json.loads(JSONRenderer().render(body)), sort_keys=True)
-    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    lasting = json.loads(JSONRenderer().render(shown), object_hook=_lasting)
+    return f'"{hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:32]}"'
+
+
+def _lasting(found: dict[str, Any]) -> dict[str, Any]:
+    found.pop("allowed_actions", None)
+    return found
 
 
 def tags_of(request: Request) -> set[str]:
@@ -280,6 +301,30 @@ def tags_of(request: Request) -> set[str]:
 
 class Nothing(Input):
     """A verb that asks for nothing."""
+
+
+# --- What may stand after the question mark -------------------------------------------------------------------------------
+def refuse_unknown(request: Request, known: Collection[str]) -> None:
+    """Raises Problem 400 for a query parameter that means nothing here: a misspelt filter would answer everything, and
+    a misspelt `dry_run` would file.
+    """
+    strange = [name for name in request.query_params if name not in known][:AT_MOST_ERRORS]
+    if strange:
+        may = f"There are {', '.join(sorted(known))}." if known else "There are none here."
+        errors = {escaped(name): f"There is no such parameter. {may}" for name in strange}
+        raise Problem(400, "The address asks for what there is not.", errors=errors)
+
+
+class Filters(DjangoFilterBackend):
+    """The filters that a view names, and no others."""
+
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        filters = self.get_filterset_class(view, queryset)
+        known = set(filters.base_filters) if filters is not None else set()
+        if hasattr(view, "list"):
+            known |= {"cursor", "page_size"}
+        refuse_unknown(request, known)
+        return super().filter_queryset(request, queryset, view)
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------------

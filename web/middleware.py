@@ -1,12 +1,14 @@
-"""Two function middlewares: headers on every response, and pages for the errors that actions raise."""
+"""Function middlewares: headers on every response, UTC for programs, and pages for the errors that actions raise."""
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.utils import timezone
 
 from web import problems as say
 
@@ -60,6 +62,18 @@ def compressed(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = (smaller if request.path.startswith("/api/") else get_response)(request)
         return response
+
+    return middleware
+
+
+def utc(get_response: GetResponse) -> GetResponse:
+    """Programs are answered in UTC, summer and winter; where the local day is meant, the code names the zone itself."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith("/api/"):
+            return get_response(request)
+        with timezone.override(UTC):
+            return get_response(request)
 
     return middleware
 

@@ -40,6 +40,8 @@ def render(template_source: str, data: dict[str, Any]) -> bytes:
     if not str(data.get("title") or "").strip():
         raise ValueError("A PDF needs a title: it is what a screen reader says first.")
     plain = json.loads(json.dumps(data, default=str))
+    if settings.SANDBOX:
+        plain["sandbox"] = "Made in the sandbox. Nothing in it counts."
     lacking: set[str] = set()
 
     def unfit(char: str) -> bool:

@@ -137,7 +137,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """handler500. Reads no database and no session: either may be what broke."""
     if request.path.startswith("/api/") or request.headers.get("Accept", "").startswith("application/json"):
         return problem(500)
-    return HttpResponse(loader.get_template("500.html").render({}), status=500)
+    return HttpResponse(loader.get_template("500.html").render({"sandbox": settings.SANDBOX}), status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from oauth2_provider.contrib.rest_framework import OAuth2Authentication
-from oauth2_provider.models import Application
+from oauth2_provider.models import AccessToken, Application
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import BaseScopes
 from oauth2_provider.views import TokenView
@@ -54,10 +54,10 @@ class ClientAuthentication(OAuth2Authentication):
             raise exceptions.AuthenticationFailed("The token is not valid, or no longer. Ask for a new one.")
         token = asked.access_token
         client = (
-            Client.objects.live().select_related("user__organisation").filter(application=token.application).first()
+            Client.objects.able().select_related("user__organisation").filter(application=token.application).first()
         )
-        if client is None or not client.user.is_active:
-            raise exceptions.AuthenticationFailed("These credentials have been revoked.")
+        if client is None:
+            raise exceptions.AuthenticationFailed("These credentials were revoked, or your organisation is not let in.")
         _note_use(client)
         client.user.client = client
         return client.user, token
@@ -129,7 +129,7 @@ class ClientScopes(BaseScopes):
     def get_available_scopes(
         self, application: Application | None = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        client = Client.objects.live().filter(application=application, user__is_active=True).first()
+        client = Client.objects.able().filter(application=application).first()
         return client.scopes if client else []
 
     def get_default_scopes(
@@ -165,6 +165,11 @@ def _asked_too_often(request: Any) -> HttpResponse | None:
     return refused
 
 
+def _no_client() -> tuple[str, dict[str, str], str, int]:
+    headers = {"WWW-Authenticate": "Basic", "Content-Type": "application/json", "Cache-Control": "no-store"}
+    return "", headers, json.dumps({"error": "invalid_client"}), 401
+
+
 class Token(TokenView):
     """Client credentials for a token of an hour (RFC 6749 4.4). Errors are those of the RFC."""
 
@@ -186,11 +191,15 @@ class Token(TokenView):
 
     def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
         if "\0" in request.POST.get("client_id", "") or "\0" in _basic(request):
-            return "", {"WWW-Authenticate": "Basic"}, json.dumps({"error": "invalid_client"}), 401
+            return _no_client()
         uri, headers, body, status = super().create_token_response(request)
         if status == 200:
             checksum = hashlib.sha256(json.loads(body)["access_token"].encode()).hexdigest()
-            note_token(Client.objects.get(application__accesstoken__token_checksum=checksum).pk)
+            client = Client.objects.able().filter(application__accesstoken__token_checksum=checksum).first()
+            if client is None:  # the secret is right, and the organisation is not let in
+                AccessToken.objects.filter(token_checksum=checksum).delete()
+                return _no_client()
+            note_token(client.pk)
         return uri, {**headers, "Cache-Control": "no-store", "Pragma": "no-cache"}, body, status
 
 

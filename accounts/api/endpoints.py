@@ -9,15 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from django.db import OperationalError, connection
 from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
 from psycopg.errors import LockNotAvailable
-from rest_framework import generics
+from rest_framework import generics, serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,27 +36,33 @@ from accounts.models import KeptAnswer
 from accounts.permissions import Rules, allowed
 from ledger.actions import within
 from ledger.time import now
-from web.api import Input, Nothing, Problem, entity_tag, tags_of
+from web.api import Input, Nothing, PointedSerializer, Problem, entity_tag, refuse_unknown, tags_of
+from web.exact import Exact
 from web.problems import Conflict
 
 PATIENCE = "5s"
 # What is answered of something that is there no more: it says nothing else.
 GONE = {"discarded", "removed"}
-# What a client that may write and not read is told of what it did.
-RECEIPT = (
-    "reference",
-    "id",
-    "state",
-    "outcome",
-    "same_content",
-    "filer_reference",
-    "ruleset",
-    "missing",
-    "results",
-    "received_at",
-    "due_on",
-    "allowed_actions",
-)
+
+
+class ReceiptSerializer(Exact):
+    """What a client that may write and not read is told of what it did: as much of this as there is."""
+
+    reference = serializers.CharField(required=False)
+    id = serializers.IntegerField(required=False)
+    state = serializers.CharField(required=False)
+    outcome = serializers.CharField(required=False)
+    same_content = serializers.BooleanField(required=False)
+    filer_reference = serializers.CharField(required=False, allow_null=True)
+    ruleset = serializers.CharField(required=False)
+    missing = PointedSerializer(many=True, required=False)
+    received_at = serializers.DateTimeField(required=False, allow_null=True)
+    due_on = serializers.DateField(required=False, allow_null=True)
+    allowed_actions = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+# The results of many are such receipts already.
+RECEIPT = (*ReceiptSerializer().fields, "results")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 IF_MATCH = OpenApiParameter(
@@ -99,7 +113,10 @@ class Retries:
         if self.key is not None and not _KEY.fullmatch(self.key):
             raise Problem(400, "The Idempotency-Key must be 1 to 255 printable characters without spaces.")
         if self.key is not None:
-            said = [str(request.method), request.get_full_path()]
+            # The scopes are part of it: what a token was answered that reads more is not for one that reads less.
+            token: Any = request.auth
+            scopes = sorted(set(token.scope.split()))
+            said = [str(request.method), request.get_full_path(), " ".join(scopes)]
             self.fingerprint = hashlib.sha256("\n".join(said).encode() + b"\n" + _body(request)).hexdigest()
 
     def answered(self) -> HttpResponse | None:
@@ -148,6 +165,11 @@ class Retries:
                 at=now(),
             )
 
+    def complete(self, body: bytes) -> None:
+        """Afterwards, with what came of it: an answer of which a part is known only once the change is committed."""
+        if self.key is not None:
+            KeptAnswer.objects.filter(user=self.user, key=self.key).update(body=body.decode())
+
 
 def _body(request: Request) -> bytes:
     body: bytes = request._request.body
@@ -159,6 +181,8 @@ class Verb(APIView):
 
     scopes: dict[str, str]
     input: type[Input]
+    # What may be asked after the question mark.
+    query: tuple[str, ...] = ()
     status = 200
     # The permission has seen to it that it is a client's service user.
     request: Any
@@ -187,6 +211,7 @@ class Verb(APIView):
         return {"ETag": entity_tag(shown)}
 
     def post(self, request: Request, **where: Any) -> HttpResponse:
+        refuse_unknown(request, self.query)
         retries = Retries(request)
         if (given := retries.answered()) is not None:
             return self.still_seen(given, where)
@@ -250,13 +275,40 @@ class Verb(APIView):
         return self.status
 
 
-def can(by: Any, rules: Rules, obj: Any, **called: tuple[str, ...]) -> list[str]:
-    """What the reader can do to something, by the last parts of the addresses at which it is done.
+def can(request: Any, noun: str, rules: Rules, obj: Any, **called: tuple[str, ...]) -> list[str]:
+    """What the request can go on to do to something, by the last parts of the addresses at which it is done.
 
-    That is the name of the rule with hyphens, where `called` does not say other names, or none.
+    That is the name of the rule with hyphens, where `called` does not say other names. What has no address here, or one
+    that asks for a scope which the token has not, is not told.
     """
-    verbs = [name for v in allowed(by, rules, obj) for name in called.get(v, (v.rstrip("_").replace("_", "-"),))]
-    return list(dict.fromkeys(verbs))
+    names = (n for v in allowed(request.user, rules, obj) for n in called.get(v, (v.rstrip("_").replace("_", "-"),)))
+    scopes = _scopes_of_verbs()
+    doors = {name: scopes.get(f"api_{noun}_{name.replace('-', '_')}") for name in names}
+    return [name for name, scope in doors.items() if scope is not None and holds(request, scope)]
+
+
+@cache
+def _scopes_of_verbs() -> dict[str, str]:
+    """The scope that a POST asks for, by the name of its address."""
+    views = {str(p.name): getattr(p.callback, "view_class", None) for p in _addresses(get_resolver().url_patterns)}
+    scopes = {name: getattr(view, "scopes", {}) for name, view in views.items()}
+    return {name: by_method["POST"] for name, by_method in scopes.items() if "POST" in by_method}
+
+
+def _addresses(patterns: Any) -> Iterator[URLPattern]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _addresses(pattern.url_patterns)
+        else:
+            yield pattern
+
+
+def _or_receipt(answer: type[serializers.Serializer[Any]]) -> Any:
+    """For the schema: the whole answer, or what a client is told that may write and not read."""
+    if set(answer().fields) <= set(RECEIPT):
+        return answer
+    name = f"{answer.__name__.removesuffix('Serializer')}OrReceipt"
+    return PolymorphicProxySerializer(name, [answer, ReceiptSerializer], resource_type_field_name=None)
 
 
 def described(
@@ -265,7 +317,8 @@ def described(
     """The view with what the schema says of it; `example` is a body that is accepted as it stands."""
     nothing = {"application/json": {"type": "object", "additionalProperties": False, "properties": {}}}
     body = more.pop("request", None) or (nothing if view.input is Nothing else view.input)
-    success = {view.status: answer} if not creates else {201: answer, 200: answer}
+    shape = _or_receipt(answer)
+    success = {view.status: shape} if not creates else {201: shape, 200: shape}
     schema = extend_schema(
         tags=[tag],
         summary=summary,

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers
 
 from accounts.models import Organisation
+from web.api import refuse_unknown
 
 
 class OrganisationSerializer(serializers.ModelSerializer[Organisation]):
@@ -38,4 +39,5 @@ class OwnOrganisation(generics.RetrieveAPIView[Organisation]):
     serializer_class = OrganisationSerializer
 
     def get_object(self) -> Organisation:
+        refuse_unknown(self.request, ())
         return Organisation.objects.visible_to(self.request.user).get(people=self.request.user.pk)

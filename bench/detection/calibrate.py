@@ -26,10 +26,12 @@ def main() -> None:
     found = pd.DataFrame([_client(client) for client in clients(SPLIT)])
     out = pd.DataFrame(index=found.index)
     out["volume"] = among_peers(np.log10(1 + found.calls), found.model, np.log10(1 + found.calls), found.model)
+    out["taken"] = among_peers(np.log10(1 + found.taken), found.model, np.log10(1 + found.taken), found.model)
     known = found[found.oi > 0]
     out["harvest"] = among_peers(np.log10(known.oi), known.model, np.log10(known.oi), known.model)
     out["regularity"] = -np.log(found.cv.clip(lower=0.001))
     out["evenness"] = found.evenness
+    out["quota"] = found.quota
     both = np.minimum(found.hc, found.active)
     out["clock"] = both.where(found.cv < 0.7, both - 1)
     FILE.write_text(json.dumps(_reference(out), indent=1) + "\n")
@@ -49,12 +51,23 @@ def _client(client: Client) -> dict[str, Any]:
     return {
         "model": client.model,
         "calls": client.requests,
+        "taken": client.requests * float(row["mean_out"] or 0),
         "oi": float(row["out_in"] or 0),
         "cv": float(row["cv_active"] or "nan"),
         "hc": float(row["circ_entropy"]),
         "active": float(row["active_share"]),
         "evenness": even,
+        "quota": _quota(client),
     }
+
+
+def _quota(client: Client) -> float:
+    """As `monitoring.indicators.timing.quota` has it, of what was recorded; NaN for less than a week."""
+    days = client.rates[: len(client.rates) // 144 * 144].reshape(-1, 144).sum(axis=1) * WINDOW
+    inner = np.trim_zeros(days)[1:-1]
+    inner = inner[inner > 0]
+    worked = inner[inner >= np.median(inner) / 4] if len(inner) else inner
+    return evenness_score(float(worked.mean()), float(worked.var()), len(worked)) if len(worked) >= 5 else float("nan")
 
 
 def _summary() -> dict[tuple[str, int], dict[str, str]]:
@@ -85,7 +98,11 @@ def _reference(found: pd.DataFrame) -> dict[str, Any]:
 
 def _covariance(found: pd.DataFrame) -> dict[str, float]:
     """Of -2 ln p between families, over the clients that have them all."""
-    families = {"volume": ["volume"], "content": ["harvest"], "time": ["regularity", "evenness", "clock"]}
+    families = {
+        "volume": ["volume", "taken"],
+        "content": ["harvest"],
+        "time": ["regularity", "evenness", "quota", "clock"],
+    }
     logs = {}
     for family, names in families.items():
         ranks = pd.concat([found[n].rank(ascending=False) / (found[n].notna().sum() + 1) for n in names], axis=1)

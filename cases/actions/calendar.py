@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from django.db.models import Q
 from django.urls import reverse
@@ -15,12 +15,9 @@ from cases.models import Adjustment, Case, HolidayOverride, Notice, Outage
 from cases.models.notice import NoticeQuerySet
 from cases.rules import CALENDAR_RULES, NOTICE_RULES
 from ledger.actions import action, record
-from ledger.time import local_date, now
+from ledger.time import INSTANT, local_date, now
 from notifications.actions import tell
 from web.problems import Invalid
-
-# The end of a day is stored as the start of the next: this much before it, it is still that day.
-INSTANT = timedelta(microseconds=1)
 
 
 @action

@@ -109,7 +109,7 @@ def _source(source_id: int | None, by: User) -> Filing | None:
 
 def _seat_parties(case: Case, seats: list[Seat], source: Filing | None) -> list[Party]:
     consents = source.latest.content if source is not None and source.kind == "allegation" else {}
-    known = Organisation.objects.filter(kind="company", state="verified").in_bulk([s.organisation_id for s in seats])
+    known = Organisation.objects.known_companies().in_bulk([s.organisation_id for s in seats])
     if len(known) != len(seats):
         raise Invalid({"respondents": ["Choose organisations that are registered and verified"]})
     parties = []

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from accounts.api.clients import holds
 from accounts.api.endpoints import One, can
-from cases.models import BriefVersion, Case, DecisionProposal, Exhibit, Note, Notice, Publication
+from cases.models import BriefVersion, Case, DecisionProposal, Exhibit, Note, Notice, Publication, Referral
 from cases.rules import CASE_RULES
 from cases.wording import local_day
 
@@ -73,6 +73,21 @@ class InternalSerializer(serializers.Serializer[Any]):
     proposals = ProposalSerializer(many=True)
 
 
+class CaseExhibitSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    number = serializers.CharField()
+    evidence = serializers.CharField(help_text="The reference of the item")
+
+
+class CaseReferralSerializer(serializers.ModelSerializer[Referral]):
+    """A referral of the case, for whoever may read referrals."""
+
+    class Meta:
+        model = Referral
+        fields = ("reference", "round", "state", "referred_at")
+        read_only_fields = fields
+
+
 class CaseSerializer(serializers.ModelSerializer[Case]):
     """A case as it stands. `refers_on` is the local day at whose end an undecided case goes to the authority."""
 
@@ -99,7 +114,7 @@ class CaseSerializer(serializers.ModelSerializer[Case]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, case: Case) -> list[str]:
-        return can(self.context["request"].user, CASE_RULES, case, open_case=(), declare_conflict=(), disclose=())
+        return can(self.context["request"], "case", CASE_RULES, case)
 
 
 class WholeCaseSerializer(CaseSerializer):
@@ -108,6 +123,7 @@ class WholeCaseSerializer(CaseSerializer):
     `internal` is the ministry's, for a client with cases:manage; null for everybody else.
     """
 
+    referred_at = serializers.SerializerMethodField()
     parties = serializers.SerializerMethodField()
     notices = serializers.SerializerMethodField()
     exhibits = serializers.SerializerMethodField()
@@ -116,7 +132,16 @@ class WholeCaseSerializer(CaseSerializer):
     internal = serializers.SerializerMethodField()
 
     class Meta(CaseSerializer.Meta):
-        fields = (*CaseSerializer.Meta.fields, "parties", "notices", "exhibits", "referrals", "decision", "internal")
+        fields = (
+            *CaseSerializer.Meta.fields,
+            "referred_at",
+            "parties",
+            "notices",
+            "exhibits",
+            "referrals",
+            "decision",
+            "internal",
+        )
         read_only_fields = fields
 
     @extend_schema_field(PartySerializer(many=True))
@@ -137,22 +162,24 @@ class WholeCaseSerializer(CaseSerializer):
         seen = Notice.objects.visible_to(self.context["request"].user).filter(case=case)
         return list(seen.order_by("pk").values_list("reference", flat=True))
 
-    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
+    @extend_schema_field(CaseExhibitSerializer(many=True))
     def get_exhibits(self, case: Case) -> list[dict[str, Any]]:
         seen = Exhibit.objects.visible_to(self.context["request"].user).filter(case=case).select_related("item")
         return [{"id": e.pk, "number": e.label, "evidence": e.item.reference} for e in seen.order_by("number")]
 
-    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
-    def get_referrals(self, case: Case) -> list[dict[str, Any]]:
-        """When it was referred, by round: every party is told of it anyway."""
-        return [
-            {
-                "round": r.round,
-                "state": r.state,
-                "referred_at": serializers.DateTimeField().to_representation(r.referred_at),
-            }
-            for r in case.referrals.order_by("round")
-        ]
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_referred_at(self, case: Case) -> str | None:
+        """The last time: every party is told of that anyway, and of nothing else that becomes of a referral."""
+        last = case.referrals.order_by("round").values_list("referred_at", flat=True).last()
+        return serializers.DateTimeField().to_representation(last) if last else None
+
+    @extend_schema_field(CaseReferralSerializer(many=True))
+    def get_referrals(self, case: Case) -> Any:
+        request = self.context["request"]
+        if not holds(request, "referrals:read"):
+            return []
+        seen = Referral.objects.visible_to(request.user).filter(case=case)
+        return CaseReferralSerializer(seen.order_by("round"), many=True).data
 
     @extend_schema_field(DecisionSerializer(allow_null=True))
     def get_decision(self, case: Case) -> dict[str, Any] | None:
@@ -217,6 +244,20 @@ class Decisions(generics.ListAPIView[Publication]):
     serializer_class = PublicationSerializer
     queryset = Publication.objects.none()
     filterset_fields = ()
+
+    def get_queryset(self) -> Any:
+        return Publication.objects.visible_to(self.request.user).select_related("decision")
+
+
+@extend_schema_view(get=extend_schema(tags=["decisions"], summary="One published decision", auth=[]))
+class OneDecision(One):
+    """What everybody may read of it."""
+
+    scopes = {"GET": ""}
+    permission_classes = (AllowAny,)
+    serializer_class = PublicationSerializer
+    queryset = Publication.objects.none()
+    lookup_field = "pk"
 
     def get_queryset(self) -> Any:
         return Publication.objects.visible_to(self.request.user).select_related("decision")

@@ -63,9 +63,9 @@ class ExhibitSerializer(serializers.ModelSerializer[Exhibit]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, exhibit: Exhibit) -> list[str]:
-        reader = self.context["request"].user
-        disclosing = {"disclose": CASE_RULES["disclose"]}
-        return can(reader, disclosing, exhibit.case) + can(reader, EXHIBIT_RULES, exhibit)
+        request, disclosing = self.context["request"], {"disclose": CASE_RULES["disclose"]}
+        disclose = can(request, "exhibit", disclosing, exhibit.case)
+        return disclose + can(request, "exhibit", EXHIBIT_RULES, exhibit)
 
 
 def _seen(request: Request) -> Any:

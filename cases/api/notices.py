@@ -1,4 +1,4 @@
-"""Notices for machines: read them, answer them, ask for more time; the ministry decides such requests."""
+"""Notices for machines: read them, answer them, ask for more time; what the ministry does with them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef
 from django.shortcuts import get_object_or_404
+from django_filters.rest_framework import CharFilter, FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -14,12 +15,13 @@ from rest_framework.request import Request
 from accounts.api.endpoints import One, Verb, can, described
 from cases.actions import extensions, notices, service
 from cases.actions.deadlines import hold_calendar, locked_case
-from cases.models import AnswerDraft, ExtensionRequest, Notice, Response, Service, ServiceDoubt
+from cases.api.extensions import MORE_TIME, ExtensionSerializer, MoreTimeInput
+from cases.models import AnswerDraft, Notice, Response, Service, ServiceDoubt
 from cases.notice_text import in_paragraphs
 from cases.rules import NOTICE_RULES
 from cases.wording import local_day
 from ledger.time import now
-from web.api import Day, Input, Moment, Nothing, Text, Whole
+from web.api import Input, Moment, Nothing, Problem, Text, Whole
 
 READ, WRITE, MANAGE = {"GET": "cases:read"}, {"POST": "cases:write"}, {"POST": "cases:manage"}
 DECIDE = {"POST": "cases:decide"}
@@ -56,19 +58,15 @@ class NoticeSerializer(serializers.ModelSerializer[Notice]):
         return local_day(notice.due_at) if notice.due_at else None
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_allowed_actions(self, notice: Notice) -> list[str]:
-        doubted = getattr(notice, "in_doubt", False)
+    def get_allowed_actions(self, notice: Any) -> list[str]:
         return can(
-            self.context["request"].user,
+            self.context["request"],
+            "notice",
             NOTICE_RULES,
             notice,
-            issue=(),
-            save_answer=(),
             answer_late=("answer",),
-            decide_extension=(),
-            run_again=(),
-            read_response=(),
-            settle_service=("serve-again", "record-service") if doubted else (),
+            read_response=("mark-read",) if notice.has_answers else (),
+            settle_service=("serve-again", "record-service") if notice.in_doubt else (),
         )
 
 
@@ -85,34 +83,32 @@ class ParagraphSerializer(serializers.Serializer[Any]):
     text = serializers.CharField()
 
 
+class ReplySerializer(serializers.Serializer[Any]):
+    question = serializers.IntegerField()
+    how = serializers.CharField()
+    text = serializers.CharField(allow_blank=True)
+    where_held = serializers.CharField(allow_blank=True)
+    why_not_held = serializers.CharField(allow_blank=True)
+    evidence = serializers.ListField(child=serializers.CharField())
+
+
 class HandedInSerializer(serializers.ModelSerializer[Response]):
-    """An answer as it was handed in."""
+    """An answer as it was handed in. `read_at` is for the ministry: when somebody there opened it first."""
+
+    content = ReplySerializer(many=True, read_only=True)
+    read_at = serializers.SerializerMethodField()
 
     class Meta:
         model = Response
-        fields = ("number", "received_at", "late", "sha256", "content")
+        fields = ("number", "received_at", "late", "sha256", "content", "read_at")
         read_only_fields = fields
 
-
-class ExtensionSerializer(serializers.ModelSerializer[ExtensionRequest]):
-    """A request for more time."""
-
-    notice: Any = serializers.SlugRelatedField(slug_field="reference", read_only=True)
-
-    class Meta:
-        model = ExtensionRequest
-        fields = (
-            "id",
-            "notice",
-            "until_day",
-            "reasons",
-            "received_at",
-            "timely",
-            "state",
-            "decided_at",
-            "decision_reasons",
-        )
-        read_only_fields = fields
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_read_at(self, response: Response) -> str | None:
+        if not self.context["request"].user.is_ministry:
+            return None
+        first = response.readings.order_by("at").values_list("at", flat=True).first()
+        return serializers.DateTimeField().to_representation(first) if first else None
 
 
 class WholeNoticeSerializer(NoticeSerializer):
@@ -133,18 +129,27 @@ class WholeNoticeSerializer(NoticeSerializer):
 
     @extend_schema_field(HandedInSerializer(many=True))
     def get_answers(self, notice: Notice) -> Any:
-        return HandedInSerializer(notice.responses.order_by("number"), many=True).data
+        return HandedInSerializer(notice.responses.order_by("number"), many=True, context=self.context).data
 
     @extend_schema_field(ExtensionSerializer(many=True))
     def get_extensions(self, notice: Notice) -> Any:
-        asked = notice.extension_requests.select_related("notice").order_by("pk")
-        return ExtensionSerializer(asked, many=True).data
+        asked = notice.extension_requests.select_related("notice__party").order_by("pk")
+        return ExtensionSerializer(asked, many=True, context=self.context).data
 
 
 def _seen(request: Request) -> Any:
     doubts = ServiceDoubt.objects.open().filter(notice=OuterRef("pk"))
     seen = Notice.objects.visible_to(request.user).select_related("case", "party")
-    return seen.annotate(in_doubt=Exists(doubts))
+    answers = Response.objects.filter(notice=OuterRef("pk"))
+    return seen.annotate(in_doubt=Exists(doubts), has_answers=Exists(answers))
+
+
+class NoticeFilter(FilterSet):
+    case = CharFilter("case__reference", label="Its reference")
+
+    class Meta:
+        model = Notice
+        fields = ("state", "kind")
 
 
 @extend_schema_view(get=extend_schema(tags=["notices"], summary="Notices, newest first"))
@@ -154,7 +159,7 @@ class Notices(generics.ListAPIView[Notice]):
     scopes = READ
     serializer_class = NoticeSerializer
     queryset = Notice.objects.none()
-    filterset_fields = ("state", "kind", "case__reference")
+    filterset_class = NoticeFilter
 
     def get_queryset(self) -> Any:
         return _seen(self.request)
@@ -188,13 +193,8 @@ class AnswerInput(Input):
     replies = ReplyInput(many=True, allow_empty=False)
 
 
-class MoreTimeInput(Input):
-    until_day = Day(help_text="The new last day")
-    reasons = Text(max_length=4000)
-
-
-class RefusalInput(Input):
-    reasons = Text(max_length=4000)
+class MarkReadInput(Input):
+    answer = Whole(min_value=1, max_value=32767, help_text="Its number")
 
 
 class WaiveInput(Input):
@@ -227,7 +227,8 @@ class _NoticeVerb(Verb):
         return type(self).do(found.pk, by=self.request.user, **data)
 
     def show(self, result: Any) -> Any:
-        # An action about a notice answers it, or a row of it: a response, a request, an adjustment.
+        # An action about a notice answers it, or a row of it: a response (or its reading), a request, an adjustment.
+        result = getattr(result, "response", result)
         pk = result.pk if isinstance(result, Notice) else result.notice_id
         return WholeNoticeSerializer(_seen(self.request).get(pk=pk), context={"request": self.request}).data
 
@@ -241,15 +242,37 @@ def _more_time(pk: int, **data: Any) -> Any:
     return extensions.request_extension(pk, received_at=now(), **data)
 
 
+def _mark_read(pk: int, *, by: Any, answer: int) -> Any:
+    found = Response.objects.filter(notice_id=pk, number=answer).first()
+    if found is None:
+        raise Problem(400, errors={"answer": "There is no such answer to this notice."})
+    return notices.read_response(found.pk, by=by)
+
+
+class _MoreTime(_NoticeVerb):
+    """Answers the notice, and where the request that was made can be followed."""
+
+    status = 201
+
+    def headers_of(self, shown: Any) -> dict[str, str]:
+        made = shown["extensions"][-1]["reference"]
+        return {**super().headers_of(shown), "Location": f"/api/v1/extensions/{made}/"}
+
+
 def _verb(
-    name: str, scopes: dict[str, str], body: type[Input], do: Callable[..., Any], summary: str, example: Any
+    name: str,
+    scopes: dict[str, str],
+    body: type[Input],
+    do: Callable[..., Any],
+    summary: str,
+    example: Any,
+    base: type[_NoticeVerb] = _NoticeVerb,
 ) -> Any:
     members = {"input": body, "do": staticmethod(do), "scopes": scopes, "__doc__": f"{summary}."}
-    view = type(name, (_NoticeVerb,), members)
+    view = type(name, (base,), members)
     return described(view, tag="notices", summary=summary, answer=WholeNoticeSerializer, example=example)
 
 
-_TIME = {"until_day": "2030-01-31", "reasons": "The logs are with a processor abroad."}
 Answer = _verb(
     "Answer",
     WRITE,
@@ -258,8 +281,10 @@ Answer = _verb(
     "Answer every question, and hand it in",
     {"replies": [{"question": 1, "how": "answer", "text": "Three accounts; nothing was kept."}]},
 )
-RequestExtension = _verb("RequestExtension", WRITE, MoreTimeInput, _more_time, "Ask for more time", _TIME)
-Extend = _verb("Extend", MANAGE, MoreTimeInput, extensions.extend, "Give more time unasked", _TIME)
+RequestExtension = _verb(
+    "RequestExtension", WRITE, MoreTimeInput, _more_time, "Ask for more time", MORE_TIME, _MoreTime
+)
+Extend = _verb("Extend", MANAGE, MoreTimeInput, extensions.extend, "Give more time unasked", MORE_TIME)
 VERBS = {
     "answer": Answer,
     "request-extension": RequestExtension,
@@ -272,6 +297,7 @@ VERBS = {
         "No longer require an answer",
         {"reason": "The complainant has told us since."},
     ),
+    "mark-read": _verb("MarkRead", MANAGE, MarkReadInput, _mark_read, "Note that an answer was opened", {"answer": 1}),
     "serve-again": _verb(
         "ServeAgain", MANAGE, Nothing, service.serve_again, "Serve it again here, where service is in doubt", {}
     ),
@@ -284,69 +310,3 @@ VERBS = {
         {"method": "courier", "served_at": "2026-11-04T10:00:00Z", "proof": "Receipt 4711, signed at the front desk."},
     ),
 }
-
-
-# --- Requests for more time ----------------------------------------------------------------------------------------------
-def _asked(request: Request) -> Any:
-    seen = Notice.objects.visible_to(request.user)
-    return ExtensionRequest.objects.filter(notice__in=seen).select_related("notice")
-
-
-@extend_schema_view(get=extend_schema(tags=["extensions"], summary="Requests for more time, newest first"))
-class Extensions(generics.ListAPIView[ExtensionRequest]):
-    """Your own requests; for the ministry all of them."""
-
-    scopes = READ
-    serializer_class = ExtensionSerializer
-    queryset = ExtensionRequest.objects.none()
-    filterset_fields = ("state",)
-
-    def get_queryset(self) -> Any:
-        return _asked(self.request)
-
-
-@extend_schema_view(get=extend_schema(tags=["extensions"], summary="One request for more time"))
-class OneExtension(One):
-    """Whether it was decided, and how."""
-
-    scopes = READ
-    serializer_class = ExtensionSerializer
-    queryset = ExtensionRequest.objects.none()
-    lookup_field = "pk"
-
-    def get_queryset(self) -> Any:
-        return _asked(self.request)
-
-
-class _ExtensionVerb(Verb):
-    scopes = MANAGE
-    do: ClassVar[Callable[..., ExtensionRequest]]
-
-    def find(self, **where: Any) -> ExtensionRequest:
-        found: ExtensionRequest = get_object_or_404(_asked(self.request), **where)
-        return found
-
-    def lock(self, found: ExtensionRequest) -> None:
-        hold_calendar()
-        locked_case(found.notice.case_id)
-
-    def act(self, found: ExtensionRequest, **data: Any) -> ExtensionRequest:
-        return type(self).do(found.pk, by=self.request.user, **data)
-
-    def show(self, result: ExtensionRequest) -> Any:
-        return ExtensionSerializer(_asked(self.request).get(pk=result.pk)).data
-
-
-def _decision(name: str, body: type[Input], do: Callable[..., Any], summary: str, example: Any) -> Any:
-    view = type(name, (_ExtensionVerb,), {"input": body, "do": staticmethod(do), "__doc__": do.__doc__})
-    return described(view, tag="extensions", summary=summary, answer=ExtensionSerializer, example=example)
-
-
-Grant = _decision("GrantExtension", MoreTimeInput, extensions.grant_extension, "Grant more time", _TIME)
-Refuse = _decision(
-    "RefuseExtension",
-    RefusalInput,
-    extensions.refuse_extension,
-    "Refuse more time",
-    {"reasons": "You have had it since May."},
-)

@@ -16,7 +16,7 @@ from cases.actions.deadlines import hold_calendar, locked_case
 from cases.models import Referral
 from cases.models.referral import DeclineHead
 from cases.rules import REFERRAL_RULES
-from web.api import Day, Input, Nothing, Text
+from web.api import Day, Input, Kept, Nothing, Text
 
 READ, WRITE = "referrals:read", "referrals:write"
 
@@ -43,38 +43,62 @@ class ReferralSerializer(serializers.ModelSerializer[Referral]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, referral: Referral) -> list[str]:
-        return can(self.context["request"].user, REFERRAL_RULES, referral, queue=())
+        return can(self.context["request"], "referral", REFERRAL_RULES, referral)
+
+
+class SchemeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    legal_basis = serializers.CharField()
+
+
+class SentPartySerializer(serializers.Serializer[Any]):
+    role = serializers.CharField()
+    name = serializers.CharField(allow_blank=True, help_text="Empty for whoever did not agree to be referred")
+    nation = serializers.CharField(allow_blank=True)
+
+
+class SentNoticeSerializer(serializers.Serializer[Any]):
+    reference = serializers.CharField()
+    role = serializers.CharField()
+    state = serializers.CharField()
+    served_on = serializers.DateField()
+    due_at = Kept(allow_null=True)
+
+
+class SentExhibitSerializer(serializers.Serializer[Any]):
+    number = serializers.CharField()
+    reference = serializers.CharField(help_text="Of the evidence that it is")
+    title = serializers.CharField()
+    role = serializers.CharField()
+    sha256 = serializers.CharField()
+    confidential = serializers.BooleanField()
+
+
+class SentSerializer(serializers.Serializer[Any]):
+    """What the page shows of what was sent. Row numbers of answers stay inside."""
+
+    title = serializers.CharField()
+    basis = serializers.CharField()
+    opened_at = Kept()
+    scheme = SchemeSerializer()
+    reasons = serializers.ListField(child=serializers.CharField())
+    reason = serializers.CharField(allow_blank=True)
+    brief = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="By head")
+    parties = SentPartySerializer(many=True)
+    notices = SentNoticeSerializer(many=True)
+    exhibits = SentExhibitSerializer(many=True)
+    withheld = serializers.IntegerField(help_text="How many exhibits did not go along")
+    filing = serializers.CharField(allow_blank=True)
 
 
 class SentReferralSerializer(ReferralSerializer):
     """A referral with what was sent: reasons, brief, parties, notices and the list of exhibits, as they stood then."""
 
-    sent = serializers.SerializerMethodField()
+    sent = SentSerializer(read_only=True)
 
     class Meta(ReferralSerializer.Meta):
         fields = (*ReferralSerializer.Meta.fields, "sent")
         read_only_fields = fields
-
-    @extend_schema_field(serializers.DictField())
-    def get_sent(self, referral: Referral) -> dict[str, Any]:
-        return {name: referral.sent.get(name) for name in _SENT}
-
-
-# What the page shows of it. Row numbers of answers stay inside.
-_SENT = (
-    "title",
-    "basis",
-    "opened_at",
-    "scheme",
-    "reasons",
-    "reason",
-    "brief",
-    "parties",
-    "notices",
-    "exhibits",
-    "withheld",
-    "filing",
-)
 
 
 def _seen(request: Request) -> Any:

@@ -21,7 +21,7 @@ from cases.api.cases import READ, CaseSerializer, WholeCaseSerializer, seen
 from cases.brief import HEADS
 from cases.models import Case, Outcome, Party
 from disclosures.models import Filing
-from web.api import Input, Problem, Text, Whole
+from web.api import Input, Problem, Text, Whole, YesNo
 
 MANAGE, DECIDE = "cases:manage", "cases:decide"
 LONG = 20000
@@ -31,7 +31,7 @@ class QuestionInput(Input):
     text = Text(max_length=4000)
     period = Text(max_length=200, required=False, allow_blank=True)
     form = Text(max_length=200, required=False, allow_blank=True)
-    mandatory = serializers.BooleanField(required=False)
+    mandatory = YesNo(required=False)
 
 
 def asks(questions: Sequence[dict[str, Any]]) -> tuple[Ask, ...]:

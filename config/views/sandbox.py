@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from accounts.api.endpoints import KEY, Retries, Verb
 from cases import tasks
-from ledger.sandbox import Ahead
+from ledger.actions import move_clock
 from ledger.time import local_date, now
 from notifications import tasks as delivery
-from web.api import Input, Problem, Whole
+from web.api import Input, Problem, Whole, refuse_unknown
 
 FURTHEST = timedelta(days=400)
 
@@ -43,10 +44,15 @@ class ClockSerializer(serializers.Serializer[Any]):
     done = serializers.DictField(child=serializers.IntegerField(), help_text="What fell due, by sweep")
 
 
-class Clock(APIView):
-    """The time in the sandbox. Moving it forward does at once what falls due by then, as the minutes would."""
+class Clock(Verb):
+    """The time in the sandbox. Moving it forward does at once what falls due by then, as the minutes would.
+
+    Under a key it is moved once. The key is kept with the move; if what falls due then breaks off, a retry answers that the
+    clock was moved, and the sweeps of the minute go on with the rest.
+    """
 
     permission_classes = (IsClient,)
+    input = ForwardInput
 
     @extend_schema(tags=["sandbox"], summary="What time it is here", responses=ClockSerializer)
     def get(self, request: Request) -> Response:
@@ -57,20 +63,38 @@ class Clock(APIView):
         summary="Move the clock forward",
         request=ForwardInput,
         responses=ClockSerializer,
+        parameters=[KEY],
         examples=[OpenApiExample("Fifteen days", value={"days": 15}, request_only=True)],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, **where: Any) -> HttpResponse:
+        refuse_unknown(request, ())
+        retries = Retries(request)
+        if (given := retries.answered()) is not None:
+            return given
         body = ForwardInput(data=request.data)
         body.is_valid(raise_exception=True)
         by = timedelta(**body.validated_data)
         if not timedelta(0) < by <= FURTHEST:
             raise Problem(400, errors={"": f"Say by how much: more than nothing, at most {FURTHEST.days} days."})
         try:
-            Ahead(settings.SANDBOX_CLOCK).forward(by)
+            moved = self.run(retries, None, where, None, lambda: move_clock(by))
         except ValueError as error:
             raise Problem(409, str(error)) from error
+        if "Idempotency-Replayed" in moved.headers:
+            return moved
         tallies = {**tasks.run_all(), **delivery.run_all()}
-        return Response(self._told({name: tally.acted for name, tally in tallies.items()}))
+        moved.content = JSONRenderer().render(self._told({name: tally.acted for name, tally in tallies.items()}))
+        retries.complete(moved.content)
+        return moved
+
+    def show(self, result: Any) -> Any:
+        return self._told({})
+
+    def headers_of(self, shown: Any) -> dict[str, str]:
+        return {}
+
+    def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
+        return shown
 
     def _told(self, done: dict[str, int]) -> dict[str, Any]:
         return {"now": now(), "local_date": local_date(now()), "done": done}

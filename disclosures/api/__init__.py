@@ -10,7 +10,7 @@ from accounts.api.endpoints import described
 from disclosures import actions as act
 from disclosures.api.authorisations import AUTHORISATION
 from disclosures.api.filing import DRY_RUN, Bulk, BulkSerializer, FiledSerializer, Filings, described_body, listed_body
-from disclosures.api.reading import OneFiling
+from disclosures.api.reading import OneFiling, OneVersion
 from disclosures.api.steps import (
     ReasonInput,
     ReasonsInput,
@@ -36,7 +36,12 @@ def _views(kind: str) -> dict[str, Any]:
     listed = type(f"{kind.title()}s", (Filings,), {"kind": kind, "scopes": {**read_scope, **write_scope}})
     listed.__doc__ = f"Your own {tag}, drafts included; for the ministry all that were handed in."
     one = type(f"One{kind.title()}", (OneFiling,), {"kind": kind, "scopes": read_scope})
-    one.__doc__ = "The version that was declared last, with its hash; fields that are confidential are left out."
+    one.__doc__ = (
+        "The version that was declared last, with its hash, and what was said of it. Fields that are confidential are "
+        f"left out, but for the filer and the ministry with the scope {tag}:confidential."
+    )
+    version = type(f"{kind.title()}Version", (OneVersion,), {"kind": kind, "scopes": read_scope})
+    version.__doc__ = OneVersion.__doc__
     bulk = type(f"Bulk{kind.title()}", (Bulk,), {"kind": kind, "scopes": write_scope})
     bulk.__doc__ = "An outcome for each, in their order; what is wrong with one does not stop the others."
     listed = described(
@@ -52,6 +57,7 @@ def _views(kind: str) -> dict[str, Any]:
     return {
         "list": extend_schema_view(get=extend_schema(tags=[tag], summary=f"{kind.title()}s, newest first"))(listed),
         "one": extend_schema_view(get=extend_schema(tags=[tag], summary=f"One {kind}"))(one),
+        "version": extend_schema_view(get=extend_schema(tags=[tag], summary=f"One version of one {kind}"))(version),
         "bulk": described(
             bulk,
             tag=tag,

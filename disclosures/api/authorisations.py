@@ -24,7 +24,6 @@ from web.problems import Invalid
 READ, WRITE = {"GET": "authorisations:read"}, {"POST": "authorisations:write"}
 # Rules of which the API has one verb: what it does follows from the state.
 _CALLED = {
-    "propose": (),
     "refuse_amendment": ("refuse",),
     "withdraw_amendment": ("withdraw",),
     "revoke_sooner": ("revoke",),
@@ -67,7 +66,7 @@ class AuthorisationSerializer(serializers.ModelSerializer[Authorisation]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, found: Authorisation) -> list[str]:
-        return can(self.context["request"].user, RULES, found, **_CALLED)
+        return can(self.context["request"], "authorisation", RULES, found, **_CALLED)
 
 
 class AnswerSerializer(serializers.Serializer[Any]):

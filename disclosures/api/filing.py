@@ -26,8 +26,10 @@ from web.api import (
     StrictJSON,
     Text,
     Unreadable,
+    entity_tag,
     escaped,
     pointed,
+    refuse_unknown,
 )
 
 
@@ -55,19 +57,20 @@ def _item(kind: str, sent: Any) -> act.Item:
     return act.Item(content, standing, wrong, outside)
 
 
-class MissingSerializer(serializers.Serializer[Any]):
+# What an answer to a filing says besides what a GET of it shows.
+BECAME = ("missing", "outcome", "same_content", "ruleset")
+
+
+class FiledSerializer(DeclaredFilingSerializer):
+    """The filing, and what became of what was sent. A dry run has the second part alone, as a receipt has."""
+
     missing = PointedSerializer(many=True, help_text="What a draft still needs before it can be declared")
     outcome = serializers.ChoiceField(choices=["created", "replayed"])
     same_content = serializers.BooleanField(help_text="Of a replay: whether the first said the same")
     ruleset = serializers.CharField(help_text="The version of the questions by which it was judged")
 
-
-class FiledSerializer(MissingSerializer):
-    """What became of it, with the filing (which a dry run does not have)."""
-
-    reference = serializers.CharField(required=False)
-    state = serializers.CharField(required=False)
-    filer_reference = serializers.CharField(required=False, allow_null=True)
+    class Meta(DeclaredFilingSerializer.Meta):
+        fields = (*DeclaredFilingSerializer.Meta.fields, *BECAME)
 
 
 class ResultSerializer(serializers.Serializer[Any]):
@@ -107,7 +110,10 @@ class _Filing(Verb):
         """What was sent, as filings. Raises Problem for what is of another shape."""
         raise NotImplementedError
 
+    query = ("dry_run",)
+
     def post(self, request: Request, **where: Any) -> HttpResponse:
+        refuse_unknown(request, self.query)
         dry_run = _dry(request)
         retries = Retries(request, keep=not dry_run)
         if (given := retries.answered()) is not None:
@@ -149,7 +155,8 @@ class File(_Filing):
     def headers_of(self, shown: Any) -> dict[str, str]:
         if "reference" not in shown:
             return {}
-        return {"Location": f"/api/v1/{self.kind}s/{shown['reference']}/"}
+        filing = {name: value for name, value in shown.items() if name not in BECAME}
+        return {"Location": f"/api/v1/{self.kind}s/{shown['reference']}/", "ETag": entity_tag(filing)}
 
     def status_of(self, result: Any) -> int:
         outcome: act.Outcome = result[0]

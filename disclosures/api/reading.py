@@ -1,17 +1,21 @@
-"""Filings to read: as they stand, and the version that was declared last, without what is claimed confidential."""
+"""Filings to read: as they stand, what was declared, and what was said of it; without what is confidential, unless a
+scope of its own asks for that.
+"""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from accounts.api.clients import holds
 from accounts.api.endpoints import One, can
 from disclosures import actions as act
 from disclosures.catalogue import SCHEMAS
-from disclosures.models import Filing, FilingVersion
+from disclosures.models import Filing, FilingReview, FilingVersion
 from disclosures.rules import RULES
 
 
@@ -47,49 +51,109 @@ class FilingSerializer(serializers.ModelSerializer[Filing]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, filing: Filing) -> list[str]:
-        return can(self.context["request"].user, RULES[filing.kind], filing, start=(), save_section=("save",))
+        return can(self.context["request"], filing.kind, RULES[filing.kind], filing, save_section=("save",))
+
+
+def between(reader: Any, filing: Filing) -> bool:
+    """Whether the reader is one of the two between whom a filing is: its filer, or the ministry."""
+    return bool(reader.is_ministry or reader.organisation_id == filing.organisation_id)
+
+
+def projected(request: Request, filing: Filing, content: dict[str, Any]) -> dict[str, Any]:
+    """What of a content the request is shown: without the fields in which confidence may be claimed, unless it is the
+    filer's or the ministry's and asks with the scope that names them.
+    """
+    if between(request.user, filing) and holds(request, f"{filing.kind}s:confidential"):
+        return content
+    open_fields = {f.name for f in SCHEMAS[filing.kind].fields.values() if not f.confidential}
+    return {name: answer for name, answer in content.items() if name in open_fields}
 
 
 class DraftSerializer(serializers.Serializer[Any]):
+    """The working content, for the filer. Kept whole by `save/`: what is left out of it is no longer answered."""
+
     revision = serializers.IntegerField()
     sha256 = serializers.CharField(help_text="Of what would be declared as it stands")
+    content = serializers.DictField(help_text="Without what is confidential, unless the token has that scope")
+
+
+class ReviewSerializer(serializers.ModelSerializer[FilingReview]):
+    """What became of a version. `reasons` are by the key of the section, or "" for the whole filing."""
+
+    version = serializers.IntegerField(source="version.number", read_only=True)
+    reasons = serializers.DictField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = FilingReview
+        fields = ("version", "outcome", "reasons", "at")
+        read_only_fields = fields
+
+
+class VersionSerializer(serializers.ModelSerializer[FilingVersion]):
+    """One version as it was declared; `content` leaves out what is confidential, unless the token has that scope."""
+
+    standing_declaration: Any = serializers.SlugRelatedField(slug_field="reference", read_only=True, allow_null=True)
+    content = serializers.SerializerMethodField()
+
+    class Meta:
+        model = FilingVersion
+        fields = ("number", "received_at", "sha256", "schema_version", "standing_declaration", "content")
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.DictField())
+    def get_content(self, version: FilingVersion) -> dict[str, Any]:
+        return projected(self.context["request"], version.filing, version.content)
 
 
 class DeclaredFilingSerializer(FilingSerializer):
-    """A filing with the version that was declared last; `content` leaves out the fields that are confidential."""
+    """A filing with the version that was declared last, and for its filer and the ministry what was said of it."""
 
+    versions = serializers.SerializerMethodField(help_text="The numbers of those that can be read")
     version = serializers.SerializerMethodField()
+    reviews = serializers.SerializerMethodField()
     draft = serializers.SerializerMethodField()
 
     class Meta(FilingSerializer.Meta):
-        fields = (*FilingSerializer.Meta.fields, "version", "draft")
+        fields = (*FilingSerializer.Meta.fields, "versions", "version", "reviews", "draft")
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_versions(self, filing: Filing) -> list[int]:
+        return [version.number for version in _versions(self.context["request"], filing)]
+
+    @extend_schema_field(VersionSerializer(allow_null=True))
+    def get_version(self, filing: Filing) -> Any:
+        found = _versions(self.context["request"], filing)
+        return VersionSerializer(found[-1], context=self.context).data if found else None
+
+    @extend_schema_field(ReviewSerializer(many=True))
+    def get_reviews(self, filing: Filing) -> Any:
+        if not between(self.context["request"].user, filing):
+            return []
+        said = filing.reviews.select_related("version").order_by("pk")
+        return ReviewSerializer(said, many=True).data
 
     @extend_schema_field(DraftSerializer(allow_null=True))
     def get_draft(self, filing: Filing) -> dict[str, Any] | None:
         """For the filer: which state the working content is in, so that a colleague's save changes the entity tag."""
-        own = filing.organisation_id == self.context["request"].user.organisation_id
+        request = self.context["request"]
+        own = filing.organisation_id == request.user.organisation_id
         if not own or filing.state not in {"draft", "returned", "more_wanted"}:
             return None
-        revision = sum(section.revision for section in filing.sections.all())
-        return {"revision": revision, "sha256": act.digest(act.declarable(filing))}
-
-    @extend_schema_field(serializers.DictField(allow_null=True))
-    def get_version(self, filing: Filing) -> dict[str, Any] | None:
-        seen = FilingVersion.objects.visible_to(self.context["request"].user)
-        version = seen.filter(filing=filing).select_related("standing_declaration").order_by("-number").first()
-        if version is None:
-            return None
-        schema = SCHEMAS[filing.kind]
-        open_fields = {f.name for s in schema.sections for f in s.fields if not f.confidential}
+        content = act.declarable(filing)
         return {
-            "number": version.number,
-            "received_at": serializers.DateTimeField().to_representation(version.received_at),
-            "sha256": version.sha256,
-            "schema_version": version.schema_version,
-            "standing_declaration": version.standing_declaration.reference if version.standing_declaration else None,
-            "content": {name: answer for name, answer in version.content.items() if name in open_fields},
+            "revision": sum(section.revision for section in filing.sections.all()),
+            "sha256": act.digest(content),
+            "content": projected(request, filing, content),
         }
+
+
+def _versions(request: Request, filing: Filing) -> list[FilingVersion]:
+    seen = FilingVersion.objects.visible_to(request.user).filter(filing=filing)
+    found = list(seen.select_related("standing_declaration").order_by("number"))
+    for version in found:
+        version.filing = filing
+    return found
 
 
 def seen(request: Request, kind: str) -> Any:
@@ -107,3 +171,17 @@ class OneFiling(One):
 
     def get_queryset(self) -> Any:
         return seen(self.request, self.kind)
+
+
+class OneVersion(One):
+    """One version of a filing as it was declared, also when another has taken its place."""
+
+    kind: ClassVar[str]
+    serializer_class = VersionSerializer
+    queryset = FilingVersion.objects.none()
+    lookup_field = "number"
+
+    def get_queryset(self) -> Any:
+        filing = get_object_or_404(seen(self.request, self.kind), reference=self.kwargs["reference"])
+        versions = FilingVersion.objects.visible_to(self.request.user).filter(filing=filing)
+        return versions.select_related("standing_declaration", "filing")

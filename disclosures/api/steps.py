@@ -60,6 +60,15 @@ class _Step(Verb):
         return DeclaredFilingSerializer(shown, context={"request": self.request}).data
 
 
+class _Amend(_Step):
+    """A verb that makes a filing of its own."""
+
+    status = 201
+
+    def headers_of(self, shown: Any) -> dict[str, str]:
+        return {**super().headers_of(shown), "Location": f"/api/v1/{self.kind}s/{shown['reference']}/"}
+
+
 def submit(pk: int, **data: Any) -> Filing:
     """Hand a draft in under a standing declaration, received now."""
     return act.submit_standing(pk, received_at=now(), **data)
@@ -100,7 +109,7 @@ def step(
     """The view of one verb on one kind of filing, described; `example` is a body that is accepted as it stands."""
     view = type(
         f"{name}{kind.title()}",
-        (_Step,),
+        (_Amend if name == "Amend" else _Step,),
         {
             "kind": kind,
             "input": body,

@@ -1,4 +1,4 @@
-"""Usage rows from providers, and alerts for the ministry.
+"""Usage rows from providers.
 
 Rows come many at a time: the body goes to a file as it arrives and is read there by columns; no row is a Python object.
 """
@@ -9,13 +9,14 @@ import hashlib
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django_filters.rest_framework import CharFilter, FilterSet
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -28,14 +29,13 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.endpoints import One, Verb, described
-from accounts.permissions import allowed, check
+from accounts.api.endpoints import One, Verb, can, described
+from accounts.permissions import check
 from ledger.time import now
-from monitoring.actions import alerts as act
 from monitoring.actions import feeds
-from monitoring.models import Alert, Batch, Feed
-from monitoring.rules import ALERT_RULES, FEED_RULES
-from web.api import Input, Problem, Text
+from monitoring.models import Batch, Feed
+from monitoring.rules import FEED_RULES
+from web.api import Nothing, Problem, refuse_unknown
 
 READ, WRITE = "usage:read", "usage:write"
 PIECE = 1 << 20
@@ -108,12 +108,14 @@ class RejectedSerializer(serializers.Serializer[Any]):
 class BatchSerializer(serializers.ModelSerializer[Batch]):
     """A batch that is on record: how many rows are kept, and what was rejected."""
 
+    reference = serializers.CharField(source="batch_id", read_only=True)
     feed = serializers.CharField(source="feed.name", read_only=True)
     rejected_by_reason = serializers.DictField(source="reasons", child=serializers.IntegerField(), read_only=True)
 
     class Meta:
         model = Batch
         fields: tuple[str, ...] = (
+            "reference",
             "batch_id",
             "feed",
             "received_at",
@@ -154,6 +156,14 @@ ROW = {
 }
 
 
+class BatchFilter(FilterSet):
+    feed = CharFilter("feed__name", label="Its name")
+
+    class Meta:
+        model = Batch
+        fields = ("batch_id",)
+
+
 @extend_schema_view(
     get=extend_schema(tags=["usage"], summary="Batches, newest first"),
     post=extend_schema(
@@ -181,7 +191,7 @@ class Batches(generics.ListAPIView[Batch]):
     scopes = {"GET": READ, "POST": WRITE}
     serializer_class = BatchSerializer
     queryset = Batch.objects.none()
-    filterset_fields = ("feed__name", "batch_id")
+    filterset_class = BatchFilter
     parser_classes = (Rows,)
 
     def get_queryset(self) -> Any:
@@ -191,6 +201,7 @@ class Batches(generics.ListAPIView[Batch]):
         user: Any = request.user
         # Before the body: nobody unpacks a hundred megabytes to be told that it is not for them to send.
         check(user, FEED_RULES["receive"])
+        refuse_unknown(request, ("feed", "batch_id"))
         name = _named(request, "feed", _NAME, "main")
         batch_id = _named(request, "batch_id", _BATCH, "")
         sent = request.data
@@ -224,10 +235,21 @@ def _rows_only(path: Path) -> None:
 class FeedSerializer(serializers.ModelSerializer[Feed]):
     """A feed: what is expected of it and what came."""
 
+    provider = serializers.CharField(source="organisation.name", read_only=True)
+    allowed_actions = serializers.SerializerMethodField()
+
     class Meta:
         model = Feed
-        fields = ("name", "state", "expected_minutes", "batches", "last_batch_at")
+        fields = ("id", "name", "provider", "state", "expected_minutes", "batches", "last_batch_at", "allowed_actions")
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_allowed_actions(self, feed: Feed) -> list[str]:
+        return can(self.context["request"], "usage_feed", FEED_RULES, feed)
+
+
+def _feeds(request: Request) -> Any:
+    return Feed.objects.visible_to(request.user).select_related("organisation")
 
 
 @extend_schema_view(get=extend_schema(tags=["usage"], summary="Feeds"))
@@ -239,121 +261,42 @@ class Feeds(generics.ListAPIView[Feed]):
     queryset = Feed.objects.none()
 
     def get_queryset(self) -> Any:
-        return Feed.objects.visible_to(self.request.user)
+        return _feeds(self.request)
 
 
-# --- Alerts -------------------------------------------------------------------------------------------------------------
-class AlertSerializer(serializers.ModelSerializer[Alert]):
-    """An alert: something rare that a person should look at. It is no finding against anybody."""
+@extend_schema_view(get=extend_schema(tags=["usage"], summary="One feed"))
+class OneFeed(One):
+    """What is expected of it, and what came."""
 
-    feed = serializers.CharField(source="feed.name", read_only=True)
-    provider = serializers.CharField(source="feed.organisation.name", read_only=True)
-    allowed_actions = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Alert
-        fields: tuple[str, ...] = (
-            "reference",
-            "provider",
-            "feed",
-            "unit",
-            "state",
-            "rung",
-            "opened_at",
-            "last_seen_at",
-            "times",
-            "closed_at",
-            "allowed_actions",
-        )
-        read_only_fields = fields
-
-    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_allowed_actions(self, alert: Alert) -> list[str]:
-        return [verb for verb in allowed(self.context["request"].user, ALERT_RULES, alert) if verb == "dismiss"]
-
-
-class AlertVersionSerializer(serializers.Serializer[Any]):
-    number = serializers.IntegerField()
-    at = serializers.DateTimeField()
-    sentence = serializers.CharField()
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField()
-    rows = serializers.IntegerField()
-    accounts = serializers.ListField(child=serializers.CharField())
-    indicators = serializers.ListField(child=serializers.DictField())
-    method = serializers.CharField()
-    report_sha256 = serializers.CharField()
-
-
-class OneAlertSerializer(AlertSerializer):
-    """An alert with what was seen last."""
-
-    seen = serializers.SerializerMethodField()
-
-    class Meta(AlertSerializer.Meta):
-        fields = (*AlertSerializer.Meta.fields, "seen")
-        read_only_fields = fields
-
-    @extend_schema_field(AlertVersionSerializer)
-    def get_seen(self, alert: Alert) -> Any:
-        return AlertVersionSerializer(alert.versions.latest("number")).data
-
-
-def _alerts(request: Request) -> Any:
-    return Alert.objects.visible_to(request.user).select_related("feed__organisation")
-
-
-@extend_schema_view(get=extend_schema(tags=["alerts"], summary="Alerts, newest first"))
-class Alerts(generics.ListAPIView[Alert]):
-    """What the ministry may see of alerts; nobody else sees any."""
-
-    scopes = {"GET": "alerts:read"}
-    serializer_class = AlertSerializer
-    queryset = Alert.objects.none()
-    filterset_fields = ("state",)
+    scopes = {"GET": READ}
+    serializer_class = FeedSerializer
+    queryset = Feed.objects.none()
+    lookup_field = "pk"
 
     def get_queryset(self) -> Any:
-        return _alerts(self.request)
+        return _feeds(self.request)
 
 
-@extend_schema_view(get=extend_schema(tags=["alerts"], summary="One alert, with what was seen"))
-class OneAlert(One):
-    """One alert."""
+class _FeedVerb(Verb):
+    scopes = {"POST": "usage:manage"}
+    input = Nothing
+    do: ClassVar[Callable[..., Feed]]
 
-    scopes = {"GET": "alerts:read"}
-    serializer_class = OneAlertSerializer
-    queryset = Alert.objects.none()
-
-    def get_queryset(self) -> Any:
-        return _alerts(self.request)
-
-
-class DismissInput(Input):
-    reason = Text(max_length=4000)
-
-
-class _Dismiss(Verb):
-    """End an alert with a reason."""
-
-    scopes = {"POST": "alerts:review"}
-    input = DismissInput
-
-    def find(self, **where: Any) -> Alert:
-        found: Alert = get_object_or_404(_alerts(self.request), **where)
+    def find(self, **where: Any) -> Feed:
+        found: Feed = get_object_or_404(_feeds(self.request), **where)
         return found
 
-    def act(self, found: Alert, **data: Any) -> Alert:
-        return act.dismiss(found.pk, by=self.request.user, **data)
+    def act(self, found: Feed, **data: Any) -> Feed:
+        return type(self).do(found.pk, by=self.request.user)
 
-    def show(self, result: Alert) -> Any:
-        shown = _alerts(self.request).get(pk=result.pk)
-        return OneAlertSerializer(shown, context={"request": self.request}).data
+    def show(self, result: Feed) -> Any:
+        return FeedSerializer(_feeds(self.request).get(pk=result.pk), context={"request": self.request}).data
 
 
-Dismiss = described(
-    _Dismiss,
-    tag="alerts",
-    summary="Dismiss an alert with a reason",
-    answer=OneAlertSerializer,
-    example={"reason": "The provider’s own load test, announced on 3 November."},
-)
+def _turned(name: str, do: Callable[..., Feed], summary: str) -> Any:
+    view = type(name, (_FeedVerb,), {"do": staticmethod(do), "__doc__": do.__doc__})
+    return described(view, tag="usage", summary=summary, answer=FeedSerializer, example={})
+
+
+Pause = _turned("PauseFeed", feeds.pause, "Expect nothing of a feed for a while")
+Resume = _turned("ResumeFeed", feeds.resume, "Watch a feed again")

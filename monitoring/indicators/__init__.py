@@ -7,7 +7,7 @@ said of their values. Sources: Candour's own survey of the field (docs/detection
 
 from monitoring.indicators.content import concentration, harvest, probing, stateless, sweep
 from monitoring.indicators.offset import mutation, refusals, repeats
-from monitoring.indicators.timing import around_the_clock, evenness, pivot, regularity
+from monitoring.indicators.timing import around_the_clock, evenness, pivot, quota, regularity
 from monitoring.indicators.volume import ceiling, volume
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "mutation",
     "pivot",
     "probing",
+    "quota",
     "refusals",
     "regularity",
     "repeats",

@@ -1,4 +1,4 @@
-"""Time: I5 regularity (of gaps, and of hours), I6 round the clock, I12 release pivot."""
+"""Time: I5 regularity (of gaps, of hours, and of days), I6 round the clock, I12 release pivot."""
 
 from __future__ import annotations
 
@@ -65,6 +65,28 @@ def evenness(rows: Any) -> Any:
         inner.group_by("unit")
         .agg(hours=inner.count(), hourly=inner.c.mean(), spread=inner.c.var(how="pop"))
         .mutate(uneven=(ibis.greatest(ibis._.spread - ibis._.hourly, 0.0)).sqrt() / ibis._.hourly)
+    )
+
+
+def quota(rows: Any) -> Any:
+    """I5, by the day: how much busier some working days are than others, beyond chance.
+
+    Of the days (UTC) with at least one row, without the first and the last, and without those below a quarter of the median
+    (weekends, pauses of a campaign): daily_uneven = sqrt(max(0, var - mean)) / mean of the counts. What is worked off by a
+    daily budget has about 0, whatever its hours and its jitter. Units: ratio. Needs: us; at least 5 such days with 20 rows
+    each on average. Source: as for `evenness`. Limits: a batch program with a daily budget is as even.
+    """
+    days = rows.group_by(["unit", (rows.us // DAY).name("day")]).agg(c=rows.count().cast("float64"))
+    ends = days.group_by("unit").agg(first=days.day.min(), last=days.day.max())
+    inner = days.join(ends, "unit")
+    inner = inner.filter((inner.day > inner.first) & (inner.day < inner.last))
+    usual = inner.group_by("unit").agg(usual=inner.c.median())
+    worked = inner.join(usual, "unit")
+    worked = worked.filter(worked.c >= worked.usual / 4)
+    return (
+        worked.group_by("unit")
+        .agg(worked=worked.count(), daily=worked.c.mean(), daily_spread=worked.c.var(how="pop"))
+        .mutate(daily_uneven=(ibis.greatest(ibis._.daily_spread - ibis._.daily, 0.0)).sqrt() / ibis._.daily)
     )
 
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from monitoring.intake.blocks import SCHEMA, Blocks
 from monitoring.intake.clocks import far_off
+from monitoring.intake.numbers import number_of, signed
 from monitoring.intake.opening import BLOCK, Layout, Limits, Lines, Unreadable, layout_of
 from monitoring.intake.whole import parquet_tables
 from monitoring.schema import OPTIONAL, REQUIRED
@@ -255,7 +256,7 @@ class _Keeper:
         self.kept.unzoned += table.num_rows - (pc.sum(table["zoned"]).as_py() or 0)
         self.present |= {name for name in OPTIONAL if table[name].null_count < table.num_rows}
         self.db.register("block", table)
-        numbers = ", ".join(_number(kept, source) for kept, source in NUMBERED.items())
+        numbers = ", ".join(number_of(kept, source) for kept, source in NUMBERED.items())
         read = self.db.execute(
             f"""SELECT line, us, input_tokens::INTEGER AS tin, output_tokens::INTEGER AS tout,
             status::SMALLINT AS status, refused, params.logprobs AS logprobs, params.logit_bias AS logit_bias,
@@ -283,7 +284,7 @@ class _Keeper:
                 self.full.add(kind)
                 known.clear()
             self.db.register("fresh", pa.table({"name": fresh}))
-            self.db.execute(f"INSERT INTO names SELECT '{kind}', {_signed('hash(name)')}, name FROM fresh")  # noqa: S608
+            self.db.execute(f"INSERT INTO names SELECT '{kind}', {signed('hash(name)')}, name FROM fresh")  # noqa: S608
             self.db.unregister("fresh")
         if "template" in self.present:
             some = pc.drop_null(table["template"].slice(0, 1000))
@@ -309,7 +310,7 @@ class _Keeper:
             db.register("twice", twice)
             db.execute(
                 f"""CREATE TEMP TABLE again AS SELECT line, first FROM (SELECT line, min(line) OVER same AS first,
-                row_number() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {same}
+                rownumber() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {same}
                 WINDOW same AS (PARTITION BY us, account, model, tin, tout, status, refused, key, net, endpoint, prompt,
                 template, session ORDER BY line)) WHERE nth > 1"""  # noqa: S608
             )
@@ -358,22 +359,6 @@ def _said_of_itself(kept: Kept) -> list[str]:
     if isinstance(said, int) and said != found:
         return [f"The header says that {said:,} rows were written; the file has {found:,}."]
     return []
-
-
-def _signed(number: str) -> str:
-    """An unsigned 64-bit number as the signed one with the same bits, in SQL; only for few rows."""
-    return (
-        f"CASE WHEN {number} >= 9223372036854775808 THEN ({number}::HUGEINT - 18446744073709551616) ELSE {number} END"
-    )
-
-
-def _number(kept: str, source: str) -> str:
-    if kept == "template":
-        return (
-            "CASE WHEN length(template) = 16 THEN coalesce(try_cast('0x' || template AS UBIGINT), hash(template))"
-            " WHEN template IS NOT NULL THEN hash(template) END AS template"
-        )
-    return f"CASE WHEN {source} IS NOT NULL THEN hash({source}) END AS {kept}"
 
 
 def _different(column: Any) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -16,19 +14,15 @@ from accounts.permissions import allowed
 from evidence.models import EvidenceItem
 from monitoring.actions.analysis import request_analysis
 from monitoring.charts import charts_of
+from monitoring.export import NOTHING, RUNGS, as_csv, document, methods
+from monitoring.forms import AnalysisForm
 from monitoring.models import Analysis
+from monitoring.report import rarity
 from monitoring.rules import ITEM_RULES
 from web.pdf import render as render_pdf
 
-NOTHING = "Nothing stood out by these methods. That does not show that nothing happened."
-RUNGS = {
-    "corroborated pattern": ("Corroborated pattern", "red"),
-    "pattern": ("Pattern", "yellow"),
-    "noted": ("Noted", "grey"),
-}
+COLOURS = {"corroborated pattern": "red", "pattern": "yellow", "noted": "grey"}
 TABLE_ROWS = 400  # of a chart's table on the page; the whole is in the JSON
-# A spreadsheet would take these as the beginning of a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @login_required
@@ -37,8 +31,13 @@ def analyses(request: SignedInRequest, reference: str) -> HttpResponse:
     """The analyses of one file, the latest first."""
     item = _item(request, reference)
     found = Analysis.objects.visible_to(request.user).filter(item=item).select_related("report").order_by("-pk")
-    page = {"item": item, "analyses": found, "may": "analyse" in allowed(request.user, ITEM_RULES, item)}
-    return render(request, "monitoring/analyses.html", page)
+    return _analyses(request, item, found, AnalysisForm())
+
+
+def _analyses(request: SignedInRequest, item: EvidenceItem, found: Any, form: AnalysisForm) -> HttpResponse:
+    may = "analyse" in allowed(request.user, ITEM_RULES, item)
+    page = {"item": item, "analyses": found, "may": may, "form": form}
+    return render(request, "monitoring/analyses.html", page, status=400 if form.errors else 200)
 
 
 @login_required
@@ -46,7 +45,12 @@ def analyses(request: SignedInRequest, reference: str) -> HttpResponse:
 def analysis_request(request: SignedInRequest, reference: str) -> HttpResponse:
     """Ask for an analysis and watch it."""
     item = get_object_or_404(EvidenceItem.objects.visible_to(request.user), reference=reference)
-    return redirect("analysis", request_analysis(item.pk, by=request.user).pk)
+    form = AnalysisForm(request.POST)
+    if not form.is_valid():
+        found = Analysis.objects.visible_to(request.user).filter(item=item).select_related("report").order_by("-pk")
+        return _analyses(request, item, found, form)
+    asked = request_analysis(item.pk, by=request.user, rate_limit=form.cleaned_data["rate_limit"])
+    return redirect("analysis", asked.pk)
 
 
 def _item(request: SignedInRequest, reference: str) -> EvidenceItem:
@@ -66,7 +70,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     if found.state != "done":
         return render(request, "monitoring/analysis_progress.html", page)
     report = found.report.content
-    findings = [{**one, "tag": RUNGS[one["rung"]][0], "colour": RUNGS[one["rung"]][1]} for one in report["findings"]]
+    findings = [_shown(one, place) for place, one in enumerate(report["findings"])]
     together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
     inside = [one for one in findings if one["unit"] == "account" and one["accounts"][0] in together]
     others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
@@ -76,12 +80,19 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "inside": [one for one in inside if one["rung"] != "noted"],
         "noted": [one for one in findings if one["rung"] == "noted" and one not in inside],
         "nothing": NOTHING,
+        "methods": methods(),
         "charts": charts_of(report["charts"]),
         "table_rows": TABLE_ROWS,
         "sha256": found.report.sha256,
         "others": others.select_related("item").order_by("-pk")[:20] if request.user.is_ministry else [],
     }
     return render(request, "monitoring/analysis.html", page)
+
+
+def _shown(one: dict[str, Any], place: int) -> dict[str, Any]:
+    signs = [{**sign, "rare": rarity(sign)} for sign in one["indicators"]]
+    rung = one["rung"]
+    return {**one, "indicators": signs, "tag": RUNGS[rung], "colour": COLOURS[rung], "number": place + 1}
 
 
 def _find(request: SignedInRequest, pk: int) -> Analysis:
@@ -106,7 +117,7 @@ def analysis_compare(request: SignedInRequest, pk: int, other: int) -> HttpRespo
         ("To", [r["to"] for r in reports]),
         *(
             (said, [f"{sum(f['rung'] == rung for f in r['findings']):,}" for r in reports])
-            for rung, (said, _) in RUNGS.items()
+            for rung, said in RUNGS.items()
         ),
         ("Accounts in findings", [f"{len(a):,}" for a in accounts]),
         ("Of them in both", [f"{len(accounts[0] & accounts[1]):,}"] * 2),
@@ -136,59 +147,10 @@ def analysis_download(request: SignedInRequest, pk: int, kind: str) -> HttpRespo
     if kind == "json":
         content, media = found.report.written.encode(), "application/json"
     elif kind == "csv":
-        content, media = _csv(found.report.content), "text/csv; charset=utf-8"
+        content, media = as_csv(found.report.content), "text/csv; charset=utf-8"
     else:
-        content, media = render_pdf("document.typ", _document(found)), "application/pdf"
+        content, media = (
+            render_pdf("document.typ", document(found.item.reference, found.report.content, found.report.sha256)),
+            "application/pdf",
+        )
     return HttpResponse(content, content_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-def _csv(report: dict[str, Any]) -> bytes:
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["finding", "rung", "unit", "account", "sentence", "first call", "last call", "calls"])
-    for place, one in enumerate(report["findings"], start=1):
-        for account in one["accounts"]:
-            rows = one["rows"]
-            line = [
-                place,
-                one["rung"],
-                one["unit"],
-                account,
-                one["sentence"],
-                rows["first"],
-                rows["last"],
-                rows["count"],
-            ]
-            table.writerow([f"'{cell}" if str(cell).startswith(FORMULA) else cell for cell in line])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
-
-
-def _document(found: Analysis) -> dict[str, Any]:
-    report = found.report.content
-    sections: list[dict[str, Any]] = [
-        {
-            "title": f"{place}. {RUNGS[one['rung']][0]}",
-            "paragraphs": [one["sentence"]],
-            "rows": [[sign["id"], f"{sign['sentence']}. {sign['caveat']}"] for sign in one["indicators"]],
-        }
-        for place, one in enumerate(report["findings"], start=1)
-        if one["rung"] != "noted"
-    ] or [{"title": "Findings", "paragraphs": [NOTHING]}]
-    panel = [[one["title"], one["says"]] for one in report["explanations"]]
-    sections.append({"title": "Innocent explanations to rule out", "rows": panel})
-    lacking = [
-        [f"{one['id']} {one['name']}", f"Not computable, because {one['because']}."] for one in report["not_computable"]
-    ]
-    sections.append({"title": "What could not be computed", "rows": lacking})
-    return {
-        "title": f"Analysis of the usage log {found.item.reference}",
-        "reference": found.item.reference,
-        "lines": [
-            ["Rows read", f"{report['rows']:,}"],
-            ["Rows rejected", f"{report['rejected']:,}"],
-            ["Method", report["method_version"]],
-            ["Fingerprint of the file (SHA-256)", report["file_sha256"]],
-            ["Fingerprint of the report (SHA-256)", found.report.sha256],
-        ],
-        "sections": sections,
-    }

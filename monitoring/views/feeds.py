@@ -21,6 +21,7 @@ from monitoring.actions import alerts as act
 from monitoring.actions import feeds as act_on_feeds
 from monitoring.forms import AlertReasonForm, AlertTakeForm, NothingForm
 from monitoring.models import Alert, Batch, Feed
+from monitoring.report import rarity
 from monitoring.rules import ALERT_RULES, FEED_RULES
 from web.pages import form_page, sent
 
@@ -138,22 +139,8 @@ def alert(request: SignedInRequest, reference: str) -> HttpResponse:
 
 
 def _said(indicator: dict[str, Any]) -> dict[str, Any]:
-    """How rare one sign is, in words; never rarer than the clients it was compared with can bear out."""
-    return {**indicator, "rare": _rarity(indicator)}
-
-
-def _rarity(indicator: dict[str, Any]) -> str:
-    rate, peers, reference = indicator["false_alarm_rate"], indicator["peers"], indicator["reference_clients"] or 0
-    if rate is None:
-        return "How rare this is among ordinary clients is not known."
-    if indicator["family"] == "coordination":
-        often = f"about once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
-        return f"By the method’s reckoning chance brings this about {often}."
-    compared = f"{peers:,} other accounts of this feed" if peers else ""
-    compared += " and " * bool(peers and reference) + (f"{reference:,} reference clients" if reference else "")
-    if rate * max(peers, reference) < 1:
-        return f"None of those it was compared with reaches this value ({compared})."
-    return f"About 1 in {round(1 / rate):,} of those it was compared with reaches this value ({compared})."
+    """A sign, with how rare it is in words."""
+    return {**indicator, "rare": rarity(indicator)}
 
 
 def _alert(request: SignedInRequest, reference: str) -> Alert:

@@ -184,6 +184,7 @@ def lease(delivery_id: int) -> Parcel | None:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Candour-Webhooks/1",
+        **({"Candour-Sandbox": "true"} if settings.SANDBOX else {}),
         **signed(delivery.webhook_id, instant, body, delivery.endpoint.signing_secrets),
     }
     return Parcel(delivery.pk, delivery.endpoint_id, delivery.endpoint.url, body, headers)

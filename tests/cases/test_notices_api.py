@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from accounts.actions import make_client
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
 from cases.actions import extensions
+from cases.actions.calendar import override_day
 from cases.actions.deadlines import hold_calendar, locked_case
-from cases.models import Case, ExtensionRequest, Notice
+from cases.clock import not_working
+from cases.models import Case, ExtensionRequest, HolidayOverride, Notice
 from ledger.models import Event
-from ledger.time import now
+from ledger.time import local_date, now
 from tests.accounts.test_clients import bearer
 from tests.cases.world import World, answer, notice_to, open_case, world
 from tests.cast import evidence_item
@@ -134,7 +136,7 @@ def test_more_time_is_asked_for_and_decided(w: World, case: Case) -> None:
     day = (now() + timedelta(days=40)).date().isoformat()
     url = f"/api/v1/notices/{notice.reference}/"
     asked = post(client, f"{url}request-extension/", {"until_day": day, "reasons": "Abroad"})
-    assert asked.status_code == 200, asked.content
+    assert asked.status_code == 201, asked.content
     request = ExtensionRequest.objects.get()
     one = f"/api/v1/extensions/{request.pk}/"
     assert client.get(one).json()["state"] == "pending"
@@ -153,8 +155,13 @@ def test_case_is_followed_to_the_referral(w: World) -> None:
     case = open_case(w, at=now() - timedelta(days=30))
     tasks.run_all()
     told = program(w, w.complainant).get(f"/api/v1/cases/{case.reference}/").json()
-    assert (told["state"], told["referrals"][0]["state"]) == ("referred", "queued")
-    assert "reference" not in told["referrals"][0]
+    assert told["state"] == "referred"
+    assert told["referred_at"] == told["refers_at"]
+    assert told["referrals"] == [], "what becomes of a referral is not for the parties"
+    staff = program(w, w.caseworker).get(f"/api/v1/cases/{case.reference}/").json()
+    assert [r["state"] for r in staff["referrals"]] == ["queued"]
+    narrow = make_client(w.caseworker.organisation_id, by=w.supervisor, name="P", scopes=["cases:read"])
+    assert bearer(*narrow).get(f"/api/v1/cases/{case.reference}/").json()["referrals"] == []
     assert "deadline_missed" not in str(told), "why is not for the parties"
 
 
@@ -200,3 +207,58 @@ def test_extension_waits_for_the_calendar_without_holding_the_case(
         return status
 
     assert concurrently(calendar, extension) == [None, 200]
+
+
+def test_answer_is_marked_as_read_by_who_works_on_the_case(w: World, case: Case) -> None:
+    notice = notice_to(case, w.respondent)
+    url, staff = f"/api/v1/notices/{notice.reference}/", program(w, w.caseworker)
+    assert "mark-read" not in staff.get(url).json()["allowed_actions"]
+    assert post(staff, f"{url}mark-read/", {"answer": 1}).status_code == 400
+    answer(case, w.respondent)
+    told = staff.get(url).json()
+    assert "mark-read" in told["allowed_actions"]
+    assert [a["read_at"] for a in told["answers"]] == [None]
+    read = post(staff, f"{url}mark-read/", {"answer": 1})
+    assert read.status_code == 200
+    assert [a["read_at"] is None for a in read.json()["answers"]] == [False]
+    assert Event.objects.filter(verb="response.read").count() == 1
+    party = program(w, w.respondent)
+    assert post(party, f"{url}mark-read/", {"answer": 1}).status_code == 403
+    assert [a["read_at"] for a in party.get(url).json()["answers"]] == [None], "who has read it is not for the party"
+
+
+def test_request_for_more_time_says_where_it_is_followed(w: World, case: Case) -> None:
+    notice = notice_to(case, w.respondent)
+    client = program(w, w.respondent)
+    day = (local_date(notice.due_at) + timedelta(days=7)).isoformat()  # type: ignore[arg-type]
+    url = f"/api/v1/notices/{notice.reference}/request-extension/"
+    made = post(client, url, {"until_day": day, "reasons": "Time"})
+    asked = ExtensionRequest.objects.get()
+    assert (made.status_code, made.headers["Location"]) == (201, f"/api/v1/extensions/{asked.pk}/")
+    told = client.get(made.headers["Location"]).json()
+    assert (told["reference"], told["allowed_actions"]) == (str(asked.pk), [])
+    seen = program(w, w.caseworker).get(made.headers["Location"]).json()
+    assert seen["allowed_actions"] == ["grant", "refuse"]
+
+
+def test_calendar_tells_the_days_that_the_clock_counts_with(w: World) -> None:
+    override_day(by=w.supervisor, day=date(2027, 6, 7), nation="", working=False, name="Day of mourning")
+    override_day(by=w.supervisor, day=date(2027, 6, 12), nation="scotland", working=True, name="Made up for")
+    client, url = program(w, w.respondent), "/api/v1/calendar/"
+
+    def days(**query: Any) -> dict[str, tuple[bool, str]]:
+        found = client.get(url, query).json()["days"]
+        return {one["day"]: (one["working"], one["name"]) for one in found}
+
+    england, scotland = days(year=2027), days(year=2027, nation="scotland")
+    assert england["2027-12-27"][0] is False
+    assert england["2027-06-07"] == (False, "Day of mourning")
+    assert "2027-06-12" not in england
+    assert scotland["2027-06-12"] == (True, "Made up for")
+    assert "2027-01-04" in scotland
+    assert "2027-01-04" not in england
+    for day in england:
+        assert not_working(date.fromisoformat(day), "england", HolidayOverride.objects.as_overrides())
+    for query in ({"nation": "france"}, {"year": "x"}, {"year": "1"}, {"yaer": "2027"}):
+        assert client.get(url, query).status_code == 400
+    assert client.get(url).json()["year"] == local_date(now()).year

@@ -281,4 +281,8 @@ def test_decision_is_a_persons_and_its_publication_a_programs(w: World) -> None:
     works = program(w, w.caseworker, *MANAGE)
     assert post(works, f"cases/{case.reference}/publish/", public).status_code == 403
     assert post(decides, f"cases/{case.reference}/publish/", public).status_code == 200
-    assert [d["title"] for d in Browser().get("/api/v1/decisions/").json()["results"]] == ["Decided"]
+    [listed] = Browser().get("/api/v1/decisions/").json()["results"]
+    assert listed["title"] == "Decided"
+    one = Browser().get(f"/api/v1/decisions/{listed['id']}/")
+    assert (one.status_code, one.json()) == (200, listed)
+    assert Browser().get(f"/api/v1/decisions/{listed['id'] + 1}/").status_code == 404

@@ -63,6 +63,7 @@ def test_missing_value_is_named(load: Any, name: str) -> None:
     [
         ({"CANDOUR_MODE": "staging"}, "production, demo or test"),
         ({"CANDOUR_MODE": "demo"}, "loopback"),
+        ({"CANDOUR_SANDBOX": "1"}, "CANDOUR_SANDBOX"),
         (
             {"CANDOUR_MODE": "demo", "CANDOUR_URL": "http://localhost:8000", "CANDOUR_EXTRA_HOSTS": "a.example"},
             "loopback",

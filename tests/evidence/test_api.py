@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
+from drf_spectacular.generators import SchemaGenerator
 
 from accounts.actions import make_client
 from accounts.models import User
@@ -50,13 +51,25 @@ def test_evidence_is_handed_in_and_fetched(admin: User) -> None:
     assert told["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     assert made.headers["Location"] == f"{URL}{told['reference']}/"
     assert "confidentiality_reason" not in told
+    assert told["allowed_actions"] == ["remove"]
     one = client.get(f"{URL}{told['reference']}/")
+    assert made.headers["ETag"] == one.headers["ETag"]
     assert one.json() == told
     got = client.get(f"{URL}{told['reference']}/file/full/")
     assert b"".join(got.streaming_content) == CONTENT  # type: ignore[attr-defined]
     assert got.headers["Content-Disposition"].startswith("attachment")
     assert Event.objects.filter(verb="evidence.read").count() == 1
     assert client.get(f"{URL}{told['reference']}/file/non-confidential/").status_code == 404
+
+
+def test_example_is_accepted_as_it_stands(admin: User) -> None:
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    body = schema["paths"][URL]["post"]["requestBody"]["content"]["multipart/form-data"]
+    for example in body["examples"].values():
+        fields = dict(example["value"])
+        fields["file"] = SimpleUploadedFile("requests.csv", fields["file"].encode())
+        assert program(admin).post(URL, fields).status_code == 201
+    assert EvidenceItem.objects.get().title == "Requests by day"
 
 
 @pytest.mark.parametrize(

@@ -515,6 +515,27 @@ def test_program_of_the_ministry_dismisses_and_decides_nothing_else(
     ]
 
 
+def test_program_of_the_ministry_pauses_a_feed_and_watches_it_again(
+    provider: User, caseworker: User, tmp_path: Path
+) -> None:
+    feed = Feed.objects.create(organisation=provider.organisation, name="main", expected_minutes=60)
+    supervisor = cast.person(caseworker.organisation, "supervisor")
+    staff, own = program(caseworker, by=supervisor), program(provider)
+    [listed] = staff.get("/api/v1/usage/feeds/").json()["results"]
+    url = f"/api/v1/usage/feeds/{listed['id']}/"
+    assert (listed["provider"], listed["allowed_actions"]) == (str(provider.organisation), ["pause"])
+    assert own.get(url).json()["allowed_actions"] == []
+    assert own.post(f"{url}pause/", "{}", "application/json", headers={"if-match": "*"}).status_code == 403
+    tag = {"if-match": staff.get(url).headers["ETag"]}
+    paused = staff.post(f"{url}pause/", "{}", "application/json", headers=tag)
+    assert (paused.json()["state"], paused.json()["allowed_actions"]) == ("paused", ["resume"])
+    assert staff.post(f"{url}pause/", "{}", "application/json", headers=tag).status_code == 412
+    assert staff.post(f"{url}pause/", "{}", "application/json", headers={"if-match": "*"}).status_code == 409
+    assert staff.post(f"{url}resume/", "{}", "application/json", headers={"if-match": "*"}).status_code == 200
+    feed.refresh_from_db()
+    assert feed.state == "active"
+
+
 # --- Who sees what ------------------------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("then")
 def test_accounts_counts_and_alerts_are_seen_by_the_ministry_alone(

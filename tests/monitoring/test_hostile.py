@@ -194,5 +194,5 @@ def test_everything_from_one_account_is_a_report_that_says_what_cannot_be_told()
     report = report_of(lines(swept("only", 1200)))
     assert (report["rows"], report["accounts"]) == (1200, 1)
     because = {one["name"]: one["because"] for one in report["not_computable"]}
-    assert because["volume"] == "fewer than 20 accounts to compare with"
+    assert "20 accounts" in because["volume"]
     assert json.dumps(report)

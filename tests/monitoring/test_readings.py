@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -20,6 +22,7 @@ from monitoring.findings import Sign, Unit
 from monitoring.intake import Limits, Unreadable, take_in
 from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
+from monitoring.report import rarity
 from tests.monitoring.logs import START, lines, ordinary, report_of, swept
 
 ROWS = ordinary(40) + swept("acc-sweep", 1500)
@@ -28,7 +31,11 @@ US = 1_000_000
 
 def findings(report: dict[str, Any]) -> Any:
     """What was found, without what tells one file from another."""
-    return [{**one, "indicators": [sign["sentence"] for sign in one["indicators"]]} for one in report["findings"]]
+    told = []
+    for one in report["findings"]:
+        rows = {name: value for name, value in one["rows"].items() if "lines" not in name}
+        told.append({**one, "rows": rows, "indicators": [sign["sentence"] for sign in one["indicators"]]})
+    return told
 
 
 def as_csv(rows: list[dict[str, Any]]) -> bytes:
@@ -181,6 +188,68 @@ def test_what_is_missing_is_not_computable_and_not_zero() -> None:
     assert because["sweep"] == "the log has no template and no prompt_hash"
     assert because["riding"] == "the rate limit is not known"
     assert not {"sweep", "novel", "riding"} & {s["name"] for f in report["findings"] for s in f["indicators"]}
+    assert {"I3", "I14b", "I14c", "I14e", "I10, I11"} <= {one["id"] for one in report["not_computable"]}
+
+
+def test_too_few_to_compare_with_is_said_and_not_passed_over() -> None:
+    """A sweep in a log in which hardly anybody has templates enough is neither rare nor ordinary: nobody can say."""
+    report = report_of(lines(ordinary(60, each=20) + swept("sweeper", 1500)))
+    because = {one["name"]: one["because"] for one in report["not_computable"]}
+    assert because["sweep"].startswith("fewer than 100 ordinary accounts have 200 calls with a template")
+    assert because["pivot"].startswith("no account has a model that first appears")
+    assert not {"sweep"} & {s["name"] for f in report["findings"] for s in f["indicators"]}
+
+
+def test_a_finding_says_number_rank_reference_false_alarms_caveat_and_rows(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(lines(ROWS))
+    report = read(take_in(tmp_path / "log", tmp_path / "kept"), Options(lines=tmp_path))
+    found = [one for one in report["findings"] if one["rung"] != "noted"]
+    assert found
+    for one in found:
+        for sign in one["indicators"]:
+            assert sign["sentence"] in one["sentence"]
+            assert sign["rarity"] in one["sentence"]
+            if sign["counts"]:
+                assert sign["caveat"] in one["sentence"]
+                assert "false alarms at this value" in sign["rarity"] or sign["family"] == "coordination"
+            if sign["reference"]:
+                assert f"{sign['reference_clients']:,} clients of the reference {sign['reference']}" in sign["rarity"]
+        # The very rows: their line numbers have the fingerprint that the finding names, and are those of its accounts.
+        listed = (tmp_path / f"{one['rows']['lines_sha256']}.txt").read_bytes()
+        assert hashlib.sha256(listed).hexdigest() == one["rows"]["lines_sha256"]
+        numbers = [int(number) for number in listed.split()]
+        assert {ROWS[number - 1]["account"] for number in numbers} == set(one["accounts"])
+        assert len(numbers) == one["rows"]["count"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "percentile", "peers", "clients", "says"),
+    [
+        (
+            0.0,
+            100.0,
+            250,
+            95,
+            ("all of 250", "; 95 clients of the reference R", "none of them, which bears out 1 in 250 at most"),
+        ),
+        (0.008, 99.28, 250, None, ("99.2 % of 250", "", "about 1 in 125")),
+    ],
+)
+def test_rarity_is_said_no_further_than_it_is_borne_out(
+    rate: float | None, percentile: float, peers: int, clients: int | None, says: tuple[str, str, str]
+) -> None:
+    said = {"false_alarm_rate": rate, "peers": peers, "percentile": percentile, "family": "time"}
+    above, known, often = says
+    told = f"higher than {above} accounts compared with{known}; false alarms at this value: {often}"
+    assert rarity({**said, "reference_clients": clients, "reference": "R" if clients else None}) == told
+    unknown = rarity({**said, "false_alarm_rate": None, "reference_clients": None, "reference": None})
+    assert unknown.endswith("; how often innocent accounts reach it is not known")
+
+
+def test_volume_alone_is_no_finding() -> None:
+    alone = Unit(1, [sign("volume")])
+    assert alone.rung is None
+    assert Unit(1, [sign("volume"), sign("time")]).rung == "pattern"
 
 
 def test_one_account_alone_and_one_row_alone_are_read() -> None:
@@ -262,3 +331,18 @@ def test_the_command_writes_the_report(tmp_path: Path) -> None:
     assert out.read_bytes() == written(told)
     kept = take_in(path, tmp_path / "kept")
     assert written(read(kept)) == out.read_bytes()
+
+
+def test_rows_outside_are_named_by_their_lines_and_dropped_names_still_permit(tmp_path: Path) -> None:
+    """What is permitted is matched by what its name hashes to: a log with too many names keeps no list of them."""
+    path = tmp_path / "log"
+    path.write_bytes(lines(ROWS))
+    kept = take_in(path, tmp_path / "kept")
+    names = pq.read_table(kept.names_path)
+    pq.write_table(names.filter(pc.not_equal(names["kind"], "net")), kept.names_path)
+    permit = {"id": "P", "accounts": ["acc-sweep"], "starts": "2026-03-02T00:00:00Z", "ends": "2026-03-02T01:00:00Z"}
+    [table] = read(kept, Options(permits=[Permit.read({**permit, "nets": ["sweep"]})]))["authorisations"]
+    assert set(table["outside"]) == {"time"}
+    own = [number for number, row in enumerate(ROWS, 1) if row["account"] == "acc-sweep"]
+    late = [number for number in own if ROWS[number - 1]["ts"] >= "2026-03-02T01:00:00"]
+    assert table["outside_lines"] == {"time": late[:100]}

@@ -34,6 +34,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--progress", type=Path, metavar="FILE", help="where to write how many bytes have been read"
         )
+        parser.add_argument(
+            "--lines", type=Path, metavar="FOLDER", help="where to write the numbers of the lines that findings rest on"
+        )
         parser.add_argument("--folder", type=Path, help="where to work (twice the file's size is needed)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,7 +44,10 @@ class Command(BaseCommand):
         path: Path = options["file"]
         if not path.is_file():
             raise CommandError(f"There is no file {path}.")
-        told = Options(options["rate_limit"], self._permits(options["authorisations"]), settings.ANALYTICS_URL)
+        lines: Path | None = options["lines"]
+        if lines is not None:
+            lines.mkdir(parents=True, exist_ok=True)
+        told = Options(options["rate_limit"], self._permits(options["authorisations"]), lines, settings.ANALYTICS_URL)
         with tempfile.TemporaryDirectory(prefix="analyse-", dir=options["folder"]) as folder:
             try:
                 kept = take_in(path, Path(folder), progress=self._progress(options["progress"]))

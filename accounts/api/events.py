@@ -13,9 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from accounts.api.clients import holds
+from accounts.rules import EVENTS_OF_SCOPE
 from ledger.actions import place_events
 from ledger.models import Event, EventQuerySet
-from web.api import Pages
+from web.api import Pages, refuse_unknown
 
 _NAME = re.compile(r"evt_([0-9a-f]{32})", re.ASCII)
 
@@ -28,6 +30,7 @@ class Feed(BasePagination):
     """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        refuse_unknown(request, ("after", "page_size"))
         self.request, self.after = request, request.query_params.get("after", "")
         self.events = list(queryset.placed_after(self._place(queryset))[: self._size()])
         return self.events
@@ -87,6 +90,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 class Events(generics.ListAPIView[Event]):
     """Everything that you may know of, in the order in which it was committed. Poll `next`: nothing is passed over.
 
+    What happened to things that your token may not read is left out: with `events:read` alone the feed is empty.
     `at` is the instant that counts in law, `detected_at` the one at which it was written down.
     """
 
@@ -98,4 +102,10 @@ class Events(generics.ListAPIView[Event]):
 
     def get_queryset(self) -> Any:
         place_events()  # so that what was committed before the question is in the answer
-        return Event.objects.visible_to(self.request.user)
+        return Event.objects.visible_to(self.request.user).filter(verb__regex=_heard(self.request))
+
+
+def _heard(request: Request) -> str:
+    """Which verbs a request may hear of, as a regular expression; one that nothing matches where there are none."""
+    beginnings = [b for scope, found in EVENTS_OF_SCOPE.items() if holds(request, scope) for b in found]
+    return f"^({'|'.join(re.escape(b) for b in beginnings)})" if beginnings else "^$"
