@@ -207,6 +207,15 @@ STORAGES = {
 EVIDENCE_MAX_BYTES = env.int("EVIDENCE_MAX_BYTES", default=200 * 1024 * 1024)
 if not 1024 <= EVIDENCE_MAX_BYTES <= 50 * 1024**3:
     raise ImproperlyConfigured("EVIDENCE_MAX_BYTES must lie between 1 KiB and 50 GiB.")
+# --- Analyses of usage logs: DuckDB in the worker's own process, or a ClickHouse server ---------------------------------
+ANALYTICS_URL = env.str("ANALYTICS_URL", default="")
+if ANALYTICS_URL:
+    from monitoring.clickhouse import problem_of  # only who uses it loads it
+
+    if _problem := problem_of(ANALYTICS_URL):
+        raise ImproperlyConfigured(f"ANALYTICS_URL {_problem}.")
+    if PRODUCTION and "secure=true" not in ANALYTICS_URL and not _is_loopback(urlsplit(ANALYTICS_URL).hostname or ""):
+        raise ImproperlyConfigured("In production ANALYTICS_URL says ?secure=true: evidence goes there.")
 # --- Feeds of usage rows ---------------------------------------------------------------------------------------------
 FEED_BATCH_ROWS = env.int("CANDOUR_FEED_BATCH_ROWS", default=200_000)
 FEED_BATCH_BYTES = env.int("CANDOUR_FEED_BATCH_BYTES", default=128 * 1024 * 1024)

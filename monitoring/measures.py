@@ -234,12 +234,10 @@ def measured(
     daily = histograms(rows, present).execute()
     out = out.join(shifts(daily), how="left")
     begins = log.us.min().execute()
-    seen = timing.first_seen(log).execute()
-    late = seen[seen.released >= begins + TWO_DAYS]
-    if len(late):
-        import ibis
-
-        add(known.pivot(rows, ibis.memtable(late)))
+    seen = timing.first_seen(log)
+    late = seen.filter(seen.released >= begins + TWO_DAYS)
+    if late.count().execute():
+        add(known.pivot(rows, late))
     return out.sort_index()
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitoring import sets
+from monitoring.clickhouse import ClickHouse
 from monitoring.clusters import SAMPLE, centres, clusters
 from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
@@ -37,27 +38,25 @@ class Options:
     permits: Sequence[Permit] = ()
     # Where the numbers of the lines on which findings rest are written, each under the hash that its finding names.
     lines: Path | None = None
+    # The address of a ClickHouse server (monitoring.clickhouse); where empty, DuckDB reckons in this process.
+    analytics: str = ""
 
 
 AT_ONCE = 250_000  # rows
+EVERY = 101
 EXACTLY_AT_MOST = 100  # findings whose rows are named by their lines
 LINES_SHOWN = 20
 NOTHING_TOLD = Options()
 
 
 class Reading:
-    """One log, opened for reading. `rows` is an ibis table, on DuckDB unless another backend is given."""
+    """One log, opened for reading. Its rows are ibis tables, on DuckDB or on the ClickHouse server of the options."""
 
     def __init__(self, kept: Kept, options: Options = NOTHING_TOLD) -> None:
         self.kept, self.options = kept, options
-        self.db = ibis.duckdb.connect(
-            threads=THREADS,
-            memory_limit=MEMORY,
-            temp_directory=str(kept.folder / "spill"),
-            preserve_insertion_order=False,
-        )
+        self.db: Any = ClickHouse().connect(options.analytics) if options.analytics else _duckdb(kept)
         self.all_rows = self.db.read_parquet(str(kept.rows_path), table_name="kept_rows")
-        names = self.db.read_parquet(str(kept.names_path)).execute()
+        names = pq.read_table(kept.names_path).to_pandas()
         self.names = {kind: dict(zip(g.number, g.name, strict=True)) for kind, g in names.groupby("kind")}
         self.numbers = {kind: {n: k for k, n in known.items()} for kind, known in self.names.items()}
         self.present = set(kept.columns)
@@ -93,7 +92,9 @@ class Reading:
         if "template" not in self.present or not self.kept.simhashed:
             return []
         # An odd divisor depends on all bits; an even one would choose templates whose last bit is not set.
-        every = int(rows.template.approx_nunique().execute()) // SAMPLE | 1
+        # How many templates there are is told from one in 101 of them, counted exactly: engines guess differently.
+        some = rows.filter(rows.template % EVERY == 0).template.nunique()
+        every = EVERY * int(some.execute()) // SAMPLE | 1
         drawn = rows.filter(rows.template.notnull() & (rows.template % every == 0))
         counted = drawn.group_by("template").agg(n=ibis._.count())
         most = counted.order_by([counted.n.desc(), counted.template]).limit(SAMPLE).to_pyarrow()
@@ -145,6 +146,15 @@ class Reading:
             limit=self.options.rate_limit,
             present=self.present,
         )
+
+
+def _duckdb(kept: Kept) -> Any:
+    return ibis.duckdb.connect(
+        threads=THREADS,
+        memory_limit=MEMORY,
+        temp_directory=str(kept.folder / "spill"),
+        preserve_insertion_order=False,
+    )
 
 
 def read(kept: Kept, options: Options = NOTHING_TOLD) -> dict[str, Any]:

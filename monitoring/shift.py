@@ -66,28 +66,30 @@ def shifts(daily: pd.DataFrame) -> pd.DataFrame:
     daily = daily[daily.unit.isin(chosen)]
     if daily.empty:
         return pd.DataFrame(columns=["shift", "moved", "shift_p"])
-    days = np.arange(daily.day.min(), daily.day.max() + 1)
+    # Days on which somebody called: a clock that was wrong once must not make a table of a hundred years.
+    days = np.unique(daily.day.to_numpy(dtype=np.int64))
     tables: dict[str, npt.NDArray[np.float64]] = {}
-    for kind, part in daily.groupby("kind", sort=True):
+    # A row without an endpoint or a template is in no bin of those.
+    for kind, part in daily[daily.bin.notna()].groupby("kind", sort=True):
         table = np.zeros((len(chosen), len(days), BINS))
         place = (
             np.searchsorted(chosen, part.unit.to_numpy()),
-            (part.day - days[0]).to_numpy(),
-            part.bin.to_numpy() % BINS,
+            np.searchsorted(days, part.day.to_numpy(dtype=np.int64)),
+            part.bin.to_numpy(dtype=np.int64) % BINS,
         )
         np.add.at(table, place, part.c.to_numpy(dtype=float))
         tables[str(kind)] = table
     for place_of, unit in enumerate(chosen.tolist()):
-        found = _shift({kind: table[place_of] for kind, table in tables.items()})
+        found = _shift({kind: table[place_of] for kind, table in tables.items()}, days)
         if found is not None:
             out[unit] = found
     return pd.DataFrame.from_dict(out, orient="index", columns=["shift", "moved", "shift_p"])
 
 
-def _shift(tables: dict[str, npt.NDArray[np.float64]]) -> tuple[float, str, float] | None:
+def _shift(tables: dict[str, npt.NDArray[np.float64]], days: npt.NDArray[np.int64]) -> tuple[float, str, float] | None:
     active = np.flatnonzero(tables["hour"].sum(axis=1))
     tables = {kind: table[active] for kind, table in tables.items()}
-    recent = active > active[-1] - WINDOW
+    recent = days[active] > days[active[-1]] - WINDOW
     if len(active) - recent.sum() < BEFORE_AT_LEAST or recent.sum() < 2:
         return None
     if tables["hour"][recent].sum() < ROWS_AT_LEAST or tables["hour"][~recent].sum() < ROWS_AT_LEAST:

@@ -95,7 +95,7 @@ def _looked_at(window: Window) -> dict[str, Any]:
         if not parts:
             return {"findings": []}
         kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
-        return read(kept, Options(permits=_permits(chosen[0].organisation)))
+        return read(kept, Options(permits=_permits(chosen[0].organisation), analytics=settings.ANALYTICS_URL))
 
 
 def _permits(provider: Organisation) -> list[Permit]:

@@ -40,14 +40,14 @@ def _ones_clickhouse(value):  # type: ignore[no-untyped-def]
     """How many bits are set."""
 
 
-def mutation(rows: Any, dialect: str = "duckdb") -> Any:
+def mutation(rows: Any, dialect: str = "") -> Any:
     """I14c. Mutation chains: the share of calls within a Hamming distance of 10 of the template that the same account
     was last refused, up to 10 minutes before.
 
     Unit: share of the rows with a template. Needs: template, refused. Trying a refused prompt again in another wording
-    is what red-teamers do, and what their tools do.
+    is what red-teamers do, and what their tools do. `dialect` is the engine's, that of the rows where none is named.
     """
-    ones = _ones_duckdb if dialect == "duckdb" else _ones_clickhouse
+    ones = {"duckdb": _ones_duckdb, "clickhouse": _ones_clickhouse}[dialect or rows.get_backend().name]
     kept = rows.filter(rows.template.notnull() & rows.refused.notnull()).select(
         "unit", "account", "us", "template", "refused"
     )

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.intake.blocks import SCHEMA, Blocks
+from monitoring.intake.clocks import far_off
 from monitoring.intake.numbers import number_of, signed
 from monitoring.intake.opening import BLOCK, Layout, Limits, Lines, Unreadable, layout_of
 from monitoring.intake.whole import parquet_tables
@@ -113,7 +114,7 @@ def take_in(
         tell = progress or (lambda read, size: None)
         if parquet:
             size = path.stat().st_size
-            for table, rejected, share in parquet_tables(path, kept):
+            for table, rejected, share in parquet_tables(path, kept, limits):
                 keeper.add(table, rejected)
                 tell(int(size * share), size)
         else:
@@ -338,7 +339,7 @@ class _Keeper:
         del kept.listed[limits.listed :]
         kept.columns = tuple(name for name in OPTIONAL if name in self.present)
         kept.simhashed = self.simhashes[0] > 0 and self.simhashes[1] >= 0.9 * self.simhashes[0]
-        kept.notes += _said_of_itself(kept)
+        kept.notes += _said_of_itself(kept) + far_off(db, kept.rows_path)
         if kept.unzoned:
             kept.notes.append(f"{kept.unzoned:,} rows do not say their time zone; they are taken as UTC.")
 

@@ -6,47 +6,83 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.intake.blocks import SCHEMA, Blocks
-from monitoring.intake.opening import Layout, Unreadable, _said
+from monitoring.intake.opening import Layout, Limits, Unreadable, _said
 from monitoring.schema import CANONICAL, HEADER_KEY, REQUIRED
 
 if TYPE_CHECKING:
     from monitoring.intake.keeping import Kept
 
 AT_ONCE = 100_000  # rows
+AT_MOST = 64 << 20  # bytes of text
 
 
-def parquet_tables(path: Path, kept: Kept) -> Iterator[tuple[pa.Table, list[tuple[int, str]], float]]:
+def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.Table, list[tuple[int, str]], float]]:
     """(rows, rejected rows by number from 1, the share of the file that has been read). Raises Unreadable."""
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as wrong:
         raise Unreadable("The Parquet file is damaged: its end cannot be read.") from wrong
+    size, groups = path.stat().st_size, range(file.metadata.num_row_groups)
+    _measured(sum(file.metadata.row_group(n).total_byte_size for n in groups), size, limits)
     said = (file.schema_arrow.metadata or {}).get(HEADER_KEY.encode())
     if said:
         kept.header = _said(b'{"%s":%s}' % (HEADER_KEY.encode(), said)) or {}
     columns = {name: CANONICAL[name.lower()] for name in file.schema_arrow.names if name.lower() in CANONICAL}
     if missing := [name for name in REQUIRED if name not in columns.values()]:
         raise Unreadable(f"Not a usage log: the file has no column {', '.join(missing)}.")
+    # A text that is a million times in a column is once in the file; it must not be a million times in memory either.
+    texts = [name for name in columns if pa.types.is_string(file.schema_arrow.field(name).type)]
+    file = pq.ParquetFile(path, metadata=file.metadata, read_dictionary=texts)
+    unpacked = 0
     blocks, number, total = Blocks(Layout("jsonl", "", (), 0, {})), 1, max(1, file.metadata.num_rows)
     try:
         for batch in file.iter_batches(AT_ONCE, columns=list(columns)):
             table = pa.Table.from_batches([batch]).rename_columns([columns[name] for name in batch.schema.names])
-            for part in blocks.read(number, _lines(table)):
-                yield part, blocks.rejected, (number + table.num_rows) / total
-                blocks.rejected = []
-            number += table.num_rows
+            for piece, text in _pieces(table):
+                _measured(unpacked := unpacked + text, size, limits)
+                for part in blocks.read(number, _lines(piece)):
+                    yield part, blocks.rejected, (number + piece.num_rows) / total
+                    blocks.rejected = []
+                number += piece.num_rows
     except (pa.ArrowInvalid, OSError) as wrong:
         kept.notes.append(f"The Parquet file is damaged after row {number - 1:,} ({type(wrong).__name__}).")
         yield SCHEMA.empty_table(), [], 1.0
 
 
+def _measured(unpacked: int, size: int, limits: Limits) -> None:
+    """Raises Unreadable for a file that unpacks beyond all measure."""
+    if unpacked > limits.unpacked or (unpacked > limits.free and unpacked > limits.ratio * size):
+        raise Unreadable(f"The file unpacks to more than {limits.ratio} times its size. A usage log does not.")
+
+
+def _pieces(table: pa.Table) -> Iterator[tuple[pa.Table, int]]:
+    """The rows in pieces of at most AT_MOST bytes of text, or of one row, and how many bytes of text they have."""
+    sizes = np.zeros(table.num_rows, dtype=np.int64)
+    for column in table.columns:
+        for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
+            sizes += pc.fill_null(pc.binary_length(chunk.dictionary).take(chunk.indices), 0).to_numpy(
+                zero_copy_only=False
+            )
+    filled = np.cumsum(sizes) // AT_MOST
+    start = 0
+    for end in [*(np.flatnonzero(np.diff(filled)) + 1).tolist(), table.num_rows]:
+        yield table.slice(start, end - start), int(sizes[start:end].sum())
+        start = end
+
+
 def _lines(table: pa.Table) -> bytes:
     """The rows as JSON lines: what a row is stays decided in one place."""
     import duckdb
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
 
     fields = ", ".join(f"'{name}': {_plain(name, table.schema.field(name).type)}" for name in table.column_names)
     with duckdb.connect() as db:

@@ -80,6 +80,8 @@ def test_missing_value_is_named(load: Any, name: str) -> None:
         ({"CANDOUR_WORKER_SILENCE": "5"}, "CANDOUR_WORKER_SILENCE"),
         ({"CANDOUR_SECOND_FACTOR": "false"}, "CANDOUR_SECOND_FACTOR"),
         ({"EVIDENCE_STORAGE_URL": "https://bucket.example"}, "EVIDENCE_STORAGE_URL"),
+        ({"ANALYTICS_URL": "http://clickhouse.example:8123"}, "ANALYTICS_URL must be clickhouse://"),
+        ({"ANALYTICS_URL": "clickhouse://clickhouse.example/usage"}, "secure=true"),
         ({"CANDOUR_WEBHOOK_TRUSTED": "127.0.0.1"}, "CANDOUR_WEBHOOK_TRUSTED"),
         ({"CANDOUR_WEBHOOK_PORTS": "443,8443"}, "CANDOUR_WEBHOOK_PORTS"),
         ({"CANDOUR_WEBHOOK_CA": "/tmp/ca.pem"}, "CANDOUR_WEBHOOK_CA"),
@@ -92,6 +94,12 @@ def test_missing_value_is_named(load: Any, name: str) -> None:
 def test_absurd_value_is_refused(load: Any, changes: dict[str, str], says: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=says):
         load(**changes)
+
+
+def test_analyses_are_reckoned_here_unless_an_address_is_given(load: Any) -> None:
+    assert load()["ANALYTICS_URL"] == ""
+    for address in ("clickhouse://u:p@clickhouse.example/usage?secure=true", "clickhouse://localhost:8123/"):
+        assert load(ANALYTICS_URL=address)["ANALYTICS_URL"] == address
 
 
 def test_socket_folder_in_the_database_address_is_the_host(load: Any) -> None:

@@ -85,3 +85,60 @@ def analysed(item: EvidenceItem, *, by: User) -> Analysis:
     done = finish(analysis.pk, attempt=1, written=text, sha256=digest, method_version=METHOD)
     assert done is not None
     return done
+
+
+BASES = (0x1234567890ABCDEF, 0xF0E1D2C3B4A59687, 0x0A1B2C3D4E5F6071, 0xFFFFFFFF00000001)
+
+
+def jumbled(seed: int, *, accounts: int = 8, heads: int = 5, calls: int = 1500, days: int = 14) -> list[Row]:
+    """A log with something for every indicator: accounts of many habits, a set with one template and one network, a model
+    that is new on the fifth day, and rows that lack what they may lack. London changes its clocks within it.
+
+    Every template is one of BASES with at most two bits of its own turned, so that its cluster is known beforehand.
+    """
+    draw = np.random.default_rng(seed)
+    begin = datetime(2026, 3, 20, tzinfo=UTC)
+    rows: list[Row] = []
+    for number in range(accounts + heads):
+        head = number >= accounts
+        count = calls // 4 if head else int(calls * draw.uniform(0.6, 1.6))
+        mood = draw.uniform(0, 24)
+        for call in range(count):
+            day = float(draw.uniform(0, days))
+            hour = (mood + draw.normal(0, 3 + number)) % 24
+            at = begin + timedelta(milliseconds=int((int(day) + hour / 24) * 86_400_000))
+            base = 0 if head or draw.uniform() < number / accounts else int(draw.integers(1, len(BASES)))
+            template = BASES[base] ^ (1 << int(draw.integers(0, 32))) ^ (1 << int(draw.integers(32, 64)))
+            fresh = f"{number}-{call}" if head or number % 2 else f"{number}-{int(draw.integers(call + 1))}"
+            row: Row = {
+                "ts": at.isoformat(timespec="milliseconds"),
+                "account": f"{'head' if head else 'acc'}-{number:02}",
+                "model": "owl-3" if day > 4 and draw.uniform() < 0.3 + number / 40 else "owl-2",
+                "input_tokens": int(draw.lognormal(6, 1)),
+                "output_tokens": int(draw.lognormal(5 if day < days / 2 else 5.5, 1)),
+                "status": int(draw.choice([200, 200, 200, 200, 400, 429])),
+                "net": "pool" if head else f"n{number}",
+                "payment": f"pay-{number // 3 if head else -number}",
+                "key": f"key-{number}",
+                "user_agent": "client/1" if number % 3 else "client/2",
+                "prompt_hash": hashlib.sha256(fresh.encode()).hexdigest()[:32],
+                "template": f"{template:016x}",
+                "endpoint": str(draw.choice(["/chat", "/embed"])),
+                "refused": bool(draw.uniform() < 0.2),
+                "finish_reason": str(draw.choice(["stop", "length"])),
+                "prefix_hash": f"prefix-{number}-{int(draw.integers(1 + call // 2 + 1))}",
+                "session": f"s-{number}-{int(draw.integers(count // 2 + 1))}",
+            }
+            if draw.uniform() < 0.5:
+                row["params"] = {
+                    "logprobs": bool(draw.uniform() < 0.5),
+                    "logit_bias": {"7": 1} if draw.uniform() < 0.5 else {},
+                    "max_tokens": int(draw.integers(0, 4)),
+                    "temperature": float(draw.choice([0, 0.7])),
+                    "n": int(draw.integers(1, 3)),
+                }
+            for name in ("template", "prompt_hash", "session", "prefix_hash", "refused", "finish_reason", "endpoint"):
+                if draw.uniform() < 0.05:
+                    del row[name]
+            rows.append(row)
+    return rows

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import pytest
 from django.core import mail
 from django.db import connection
@@ -30,6 +31,7 @@ from monitoring.models import Alert, AlertVersion, Batch, Feed
 from notifications.models import Message
 from tests import cast
 from tests.accounts.test_clients import bearer
+from tests.monitoring.clickhouse_server import serving
 from web.problems import Conflict
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -198,6 +200,20 @@ def test_two_hundred_identical_posts_make_one_batch(
     assert Feed.objects.get().batches == 1
     assert Event.objects.filter(verb="usage.received").count() == 1
     assert len(files(storage)) == 2, "whoever was slower left no files behind"
+
+
+def test_batch_of_rows_each_with_a_key_of_its_own_takes_memory_by_its_size(provider: User, storage: Path) -> None:
+    body = "".join(json.dumps({**ROW, "prompt_hash": f"p{n}", f"k{n}": n}) + "\n" for n in range(4000)).encode()
+    was = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(was)
+    pa.set_memory_pool(counted)
+    try:
+        told = post(program(provider), body)
+    finally:
+        pa.set_memory_pool(was)
+    assert (told.status_code, told.json()["rows"], told.json()["rejected"]) == (202, 4000, 0)
+    # As columns they would be 4,000 x 4,000 cells, in the process that serves pages.
+    assert counted.max_memory() < 30 * len(body) < 4 * 4000 * 4000
 
 
 def _race(
@@ -420,6 +436,23 @@ def test_feed_that_fails_is_put_off_shown_and_in_nobodys_way(
     with standing_at(AT + timedelta(minutes=2)):
         assert tasks.watch_all()["feeds"].failed == 1
         assert client.get("/health/").json()["feeds_failing"] == 1
+
+
+@pytest.mark.usefixtures("caseworker")
+def test_feeds_are_evaluated_where_the_setting_says_and_put_off_while_nobody_answers(
+    provider: User, tmp_path: Path, settings: Any
+) -> None:
+    with standing_at(AT):
+        batch = received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4), "one")
+        with serving() as (address, asked):
+            settings.ANALYTICS_URL = address
+            assert tasks.watch_all()["feeds"].acted == 1
+        assert len(asked) > 20
+        assert AlertVersion.objects.count() == 1
+        received(provider, tmp_path, lines(3), "two")
+    with standing_at(AT + timedelta(hours=1)):
+        assert tasks.watch_all()["feeds"].failed == 1
+        assert PutOff.objects.get().object_id == batch.feed_id
 
 
 @pytest.mark.usefixtures("then")

@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from monitoring.clickhouse import Refused
 from monitoring.intake import Unreadable, take_in
 from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
@@ -45,13 +47,17 @@ class Command(BaseCommand):
         lines: Path | None = options["lines"]
         if lines is not None:
             lines.mkdir(parents=True, exist_ok=True)
-        told = Options(options["rate_limit"], self._permits(options["authorisations"]), lines)
+        told = Options(options["rate_limit"], self._permits(options["authorisations"]), lines, settings.ANALYTICS_URL)
         with tempfile.TemporaryDirectory(prefix="analyse-", dir=options["folder"]) as folder:
             try:
                 kept = take_in(path, Path(folder), progress=self._progress(options["progress"]))
             except Unreadable as wrong:
                 raise CommandError(str(wrong)) from wrong
-            report = read(kept, told)
+            try:
+                report = read(kept, told)
+            except Refused as wrong:
+                self.stderr.write(str(wrong))
+                raise CommandError("The server on which analyses are reckoned cannot be used at the moment.") from wrong
         options["json"].write_bytes(written(report))
         self.stderr.write(
             f"{report['rows']:,} rows, {report['rejected']:,} rejected, {report['accounts']:,} accounts, "

@@ -1,0 +1,218 @@
+"""I10 and I11: what makes a set of accounts, and what looks like one and is none."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from monitoring import coordination
+from monitoring.coordination import even_split, one_scheduler, rhythms
+from monitoring.indicators.coordination import PER_KIND, hourly, shared_things
+from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
+from tests.monitoring.tables import HOUR, MONDAY, SECOND, at, kept
+
+KINDS = ("net", "payment", "key", "agent", "template")
+
+
+def found(rows: list[dict[str, Any]]) -> list[coordination.Found]:
+    """The sets among kept rows, as the analysis looks for them, by any number of rows."""
+    log_rows = kept(rows)
+    shared = [shared_things(log_rows, kind, kind).execute() for kind in KINDS]
+    return coordination.sets(pd.concat([frame for frame in shared if len(frame)], ignore_index=True))
+
+
+def use(account: int, **things: int) -> dict[str, Any]:
+    return {"unit": account, "us": MONDAY + account * SECOND, **things}
+
+
+# --- What accounts share ----------------------------------------------------------------------------------------------
+def test_shared_things_are_those_of_two_accounts_with_enough_rows() -> None:
+    rows = kept(at(0, 1, 2, unit=1, net=7) + at(0, 1, unit=2, net=7) + at(0, unit=2, net=8) + at(0, 1, unit=3, net=9))
+    told = shared_things(rows, "net", "net").execute().sort_values("account")
+    assert told[["account", "kind", "thing", "n"]].values.tolist() == [[1, "net", 7, 3], [2, "net", 7, 2]]
+    # With three rows at least, the second account does not use it any more, and so nobody shares it.
+    assert shared_things(rows, "net", "net", 3).execute().empty
+
+
+def test_of_each_account_the_things_it_uses_most_are_kept() -> None:
+    # Thing k is used k + 1 times by two accounts: the twelve most used of fifteen are 3 to 14.
+    rows = [use(account, net=thing) for account in (1, 2) for thing in range(15) for _ in range(thing + 1)]
+    told = shared_things(kept(rows), "net", "net").execute()
+    assert sorted(told[told.account == 1].thing) == list(range(15 - PER_KIND, 15))
+
+
+def test_hourly_counts_rows_of_each_account_in_each_hour() -> None:
+    told = hourly(kept(at(0, 1, HOUR, unit=1) + at(HOUR - 1, unit=2))).execute().sort_values(["account", "hour"])
+    hour = MONDAY // HOUR
+    assert told.values.tolist() == [[1, hour, 2], [1, hour + 1, 1], [2, hour, 1]]
+
+
+# --- I10: sets --------------------------------------------------------------------------------------------------------
+def test_accounts_with_one_network_and_one_means_of_payment_are_a_set() -> None:
+    rows = [use(a, net=5, payment=6) for a in (1, 2, 3, 4)] + [use(a, net=a, payment=a) for a in range(10, 20)]
+    [one] = found(rows)
+    assert one.accounts == (1, 2, 3, 4)
+    assert one.kinds == ("net", "payment")
+    assert one.ties == {"net": {5: 4}, "payment": {6: 4}}
+    assert one.families == ("network", "payment")
+
+
+def test_accounts_with_one_template_and_one_network_are_a_set() -> None:
+    rows = [use(a, net=5, template=7) for a in (1, 2, 3)] + [use(a, net=a, template=a) for a in range(10, 20)]
+    [one] = found(rows)
+    assert (one.accounts, one.families) == ((1, 2, 3), ("content", "network"))
+
+
+def test_pairs_that_draw_from_one_pool_are_one_set() -> None:
+    # Three means of payment for three accounts each; all of them draw from two networks.
+    rows = [use(a, net=net, payment=a // 3) for a in range(9) for net in (50, 51)]
+    [one] = found(rows)
+    assert one.accounts == tuple(range(9))
+
+
+def test_two_accounts_are_no_set() -> None:
+    assert found([use(a, net=5, payment=6) for a in (1, 2)]) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_thing_in_common_ties_nobody(kind: str) -> None:
+    assert found([use(a, **{kind: 5}, **{k: 100 + a for k in KINDS if k != kind}) for a in range(20)]) == []
+
+
+def test_one_product_with_its_client_software_and_template_ties_nobody() -> None:
+    assert found([use(a, agent=5, template=6, net=100 + a, payment=100 + a) for a in range(20)]) == []
+
+
+def test_a_network_that_mostly_unrelated_accounts_use_ties_nobody() -> None:
+    # 30 students behind one address; three of them (a tenth) share a card as well.
+    campus = [use(a, net=5, payment=100 + a if a > 2 else 6) for a in range(30)]
+    assert found(campus) == []
+
+
+# --- Whole logs: what looks like a set --------------------------------------------------------------------------------
+OTHERS = ordinary(120)
+
+
+def many(accounts: int, seed: int, **things: Any) -> list[Row]:
+    """Ordinary accounts of another name, with these things in common."""
+    return [
+        {**row, "account": f"x-{row['account']}", "payment": f"x-{row['payment']}", "net": f"x-{row['net']}", **things}
+        for row in ordinary(accounts, seed=seed)
+    ]
+
+
+def told_of_sets(rows: list[Row]) -> list[dict[str, Any]]:
+    return [one for one in report_of(lines(OTHERS + rows))["findings"] if one["unit"] == "set"]
+
+
+def test_a_hydra_with_one_template_and_a_pool_of_networks_is_found_with_all_its_accounts() -> None:
+    heads = [
+        {**row, "account": f"head-{n:02}", "net": f"pool-{call % 3}", "payment": f"card-{n}"}
+        for n in range(20)
+        for call, row in enumerate(swept(f"head-{n}", 60, seed=n, seconds=4000))
+    ]
+    [one] = told_of_sets(heads)
+    assert one["accounts"] == [f"head-{n:02}" for n in range(20)]
+    assert {"template", "net"} <= set(one["ties"])
+    assert "coordination" in one["families"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("a university behind one address", many(60, 5, net="campus")),
+        ("a reseller who pays for all from one network", many(40, 6, net="gateway", payment="reseller")),
+        ("a reseller who pays for all", many(40, 7, payment="reseller")),
+        ("a product with one template and one client", many(50, 8, template="0f" * 8, user_agent="product/1.0")),
+    ],
+)
+def test_what_looks_like_a_set_and_is_none_is_no_pattern(name: str, rows: list[Row]) -> None:
+    rungs = {one["rung"] for one in told_of_sets(rows)}
+    assert rungs <= {"noted"}, name
+
+
+# --- Rhythm -----------------------------------------------------------------------------------------------------------
+def hours(counts: dict[int, list[int]]) -> pd.DataFrame:
+    rows = [(account, hour, c) for account, own in counts.items() for hour, c in enumerate(own) if c]
+    return pd.DataFrame(rows, columns=["account", "hour", "c"])
+
+
+def test_accounts_that_rise_and_fall_together_share_a_rhythm() -> None:
+    # Two pairs with opposite beats: the mean of all is flat, so what is left of each is its own beat.
+    up, down = [10, 40] * 24, [40, 10] * 24
+    told = rhythms(hours({1: up, 2: up, 3: down, 4: down}))
+    assert told[["account", "kind", "thing"]].values.tolist() == [
+        [1, "rhythm", 1],
+        [2, "rhythm", 1],
+        [3, "rhythm", 3],
+        [4, "rhythm", 3],
+    ]
+    assert told.n.tolist() == [25 * 48] * 4
+
+
+def test_the_rise_and_fall_of_the_whole_day_ties_nobody() -> None:
+    draw = np.random.default_rng(3)
+    day = 200 * (1.2 + np.sin(np.arange(72) / 24 * 2 * np.pi))
+    told = rhythms(hours({a: draw.poisson(day).tolist() for a in range(12)}))
+    assert told.empty
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {a: [10, 40] * 23 + [40] for a in (1, 2, 3, 4)},  # 47 hours
+        {a: [10, 40] * 24 for a in (1, 2, 3)},  # three accounts
+        {a: [9] * 48 for a in (1, 2, 3, 4)},  # nine an hour
+    ],
+)
+def test_too_little_has_no_rhythm(counts: dict[int, list[int]]) -> None:
+    assert rhythms(hours(counts)).empty
+
+
+# --- I11: load balancing ----------------------------------------------------------------------------------------------
+def test_even_split_is_the_entropy_of_the_shares() -> None:
+    split, p = even_split(np.array([50.0, 25.0, 25.0]), np.array([]))
+    assert split == pytest.approx((1 / 2 * log(2) + 1 / 2 * log(4)) / log(3))
+    assert p is None  # nobody to compare with
+    assert even_split(np.full(8, 30.0), np.array([]))[0] == pytest.approx(1)
+
+
+def test_an_even_split_is_rare_where_others_differ_and_common_where_they_are_alike() -> None:
+    differ = np.exp(np.random.default_rng(1).normal(0, 1.5, 60)) * 100
+    # All of 999 draws are less even than equal parts: (0 + 1) / (999 + 1).
+    assert even_split(np.full(10, 30.0), differ) == (pytest.approx(1), pytest.approx(1 / 1000))
+    alike = even_split(np.full(10, 30.0), np.full(60, 7.0))[1]
+    assert alike is not None
+    assert alike > 0.9
+
+
+def test_a_scheduler_that_deals_calls_out_in_turn_leaves_a_metronome() -> None:
+    # Ten seconds between any two calls, in turn to 20 accounts: a gap variation of nought, never reached by shifting.
+    us = np.arange(2000) * 10 * SECOND
+    cv, p = one_scheduler(us, np.arange(2000) % 20)
+    assert (cv, p) == (0, 1 / 1000)
+
+
+def test_the_merged_stream_is_reckoned_without_pauses() -> None:
+    # Gaps 1, 2, 3, 2 and a night: mean 2, deviations 1, 0, 1, 0.
+    us = np.array([0, 1, 3, 6, 8, 8 + 8 * 3600]) * SECOND
+    assert one_scheduler(us, np.array([1, 2, 1, 2, 1, 2]))[0] == pytest.approx(np.sqrt(2 / 4) / 2)
+
+
+def test_independent_accounts_are_no_scheduler() -> None:
+    draw = np.random.default_rng(4)
+    us = np.sort(draw.integers(0, 100_000 * SECOND, 3000))
+    cv, p = one_scheduler(us, draw.integers(0, 20, 3000))
+    assert cv == pytest.approx(1, abs=0.1)
+    assert p > 0.05
+
+
+def test_the_order_of_rows_changes_no_scheduler() -> None:
+    draw = np.random.default_rng(5)
+    us, account = draw.integers(0, 10_000 * SECOND, 500), draw.integers(0, 5, 500)
+    mixed = draw.permutation(500)
+    assert one_scheduler(us, account) == one_scheduler(us[mixed], account[mixed])

@@ -1,0 +1,198 @@
+"""Files that mean harm, or that a broken machine wrote: each ends in a clear report, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import re
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from monitoring.intake import Limits, Unreadable, take_in
+from monitoring.intake.blocks import Blocks
+from monitoring.intake.opening import Layout
+from monitoring.shift import shifts
+from tests.monitoring.logs import START, Row, lines, ordinary, report_of, swept
+
+KINDS = [("line", pa.int64()), ("net", pa.string())]
+ROW = {k: v for k, v in ordinary(1)[0].items() if k not in ("net", "payment", "template")}
+
+
+def many(count: int, **more: Any) -> list[Row]:
+    """So many different rows of one account."""
+    return [{**ROW, "prompt_hash": str(n), **more} for n in range(count)]
+
+
+@pytest.fixture
+def arrow() -> Iterator[pa.MemoryPool]:
+    """What Arrow takes of memory from here on: its largest amount at a time is `max_memory()`."""
+    was = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(was)
+    pa.set_memory_pool(counted)
+    yield counted
+    pa.set_memory_pool(was)
+
+
+# --- Keys that nobody expects -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "given",
+    [
+        [{**row, f"k{n}": n} for n, row in enumerate(many(4000))],
+        [{**row, "params": {f"k{n}": n}} for n, row in enumerate(many(4000))],
+        [{**row, "params": {"logit_bias": {str(n): 1}}} for n, row in enumerate(many(4000))],
+    ],
+    ids=["in rows", "in parameters", "in a logit bias"],
+)
+def test_rows_each_with_a_key_of_its_own_take_memory_by_their_size(
+    tmp_path: Path, arrow: pa.MemoryPool, given: list[Row]
+) -> None:
+    content = lines(given)
+    (tmp_path / "log").write_bytes(content)
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert (kept.rows, kept.rejected) == (4000, 0)
+    # A column for each key would be 4,000 x 4,000 cells of several bytes.
+    assert arrow.max_memory() < 30 * len(content), f"{arrow.max_memory():,} bytes for {len(content):,}"
+    assert 30 * len(content) < 4 * 4000 * 4000
+
+
+def spelled(name: str, number: int) -> str:
+    """The name in one of its many spellings."""
+    return "".join(letter.upper() if number >> at & 1 else letter for at, letter in enumerate(name))
+
+
+def test_a_column_under_a_hundred_spellings_is_read_line_by_line() -> None:
+    given = [{**row, spelled("client.address", n % 500): "net"} for n, row in enumerate(many(2000))]
+    blocks = Blocks(Layout("jsonl", "", (), 0, {}))
+    tables = list(blocks.read(1, lines(given)))
+    assert sum(table.num_rows for table in tables) == 2000
+    assert sum(table["net"].null_count for table in tables) == 0
+    # What comes after is not tried as a whole again, whose pattern would be as long as there are spellings.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("monitoring.intake.blocks._read_json", None)
+        assert sum(table.num_rows for table in blocks.read(2001, lines(many(300)))) == 300
+
+
+@pytest.mark.parametrize("name", ["net", "NET", "Client.Address", "net_hash", "n\\u0065t", "\\u006eet"])
+@pytest.mark.parametrize("unknown", [False, True])
+def test_a_column_that_comes_late_is_read_however_it_is_written(name: str, unknown: bool) -> None:
+    other = {"größe": 1, "region": {"net": 5}} if unknown else {}
+    content = lines(many(1000, **other)) + lines(
+        [{**row, "%": "pool"} for row in many(1000, **other, session="s")]
+    ).replace(b'"%"', f'"{name}" '.encode())
+    tables = list(Blocks(Layout("jsonl", "", (), 0, {})).read(1, content))
+    whole = pa.concat_tables([table.select(["line", "net"]).cast(pa.schema(KINDS)) for table in tables])
+    assert whole["net"].to_pylist() == [None] * 1000 + ["pool"] * 1000
+
+
+@pytest.mark.parametrize("line", [b'{"a":' * 1300, b"[" * 5000, b'{"params":' + b"[" * 4000])
+def test_what_is_nested_deeply_among_the_first_lines_is_rejected(line: bytes) -> None:
+    report = report_of(lines(many(5)) + line + b"\n" + lines(many(10)[5:]))
+    assert (report["rows"], report["rejected_by_reason"]) == (10, {"is not a JSON object": 1})
+    assert report["rejected_lines"][0]["line"] == 6
+
+
+# --- Parquet ------------------------------------------------------------------------------------------------------------
+def often(count: int, path: Path) -> None:
+    """A small file in which an account of 200,000 characters has so many rows."""
+    once = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), ["x" * 200_000])
+    pq.write_table(pa.table({**{k: [v] * count for k, v in ROW.items()}, "account": once}), path, store_schema=False)
+    assert path.stat().st_size < 100_000
+
+
+def test_a_long_text_that_a_column_has_often_is_not_as_often_in_memory(tmp_path: Path, arrow: pa.MemoryPool) -> None:
+    often(1200, tmp_path / "log")
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert (kept.rows, kept.reasons) == (0, {"has a account of more than 200 characters": 1200})
+    assert kept.listed[-1][0] == 1200
+    # 240 MB as texts, in pieces of 64.
+    assert arrow.max_memory() < 160_000_000
+
+
+def test_a_long_text_that_a_column_has_too_often_is_refused(tmp_path: Path) -> None:
+    often(100_000, tmp_path / "log")
+    with pytest.raises(Unreadable, match="times its size"):
+        take_in(tmp_path / "log", tmp_path / "kept")
+
+
+def test_a_parquet_file_that_unpacks_beyond_all_measure_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    texts = [f"{n}" + "x" * 100_000 for n in range(200)]
+    pq.write_table(pa.Table.from_pylist([{**ROW, "account": text} for text in texts]), path, compression="zstd")
+    with pytest.raises(Unreadable, match="times its size"):
+        take_in(path, tmp_path / "kept", limits=Limits(free=1 << 20))
+
+
+# --- Clocks -----------------------------------------------------------------------------------------------------------
+def test_rows_of_a_clock_that_was_wrong_are_named() -> None:
+    rows = ordinary(30) + swept("acc-sweep", 600)
+    rows[4] = {**rows[4], "ts": "2001-05-06T00:00:00Z"}
+    rows[9] = {**rows[9], "ts": "2098-12-31T23:59:59Z"}
+    report = report_of(lines(rows))
+    assert report["rows"] == len(rows)
+    [note] = [note for note in report["notes"] if "far from the others" in note]
+    assert re.match(
+        r"2 rows .* between 2026-03-02 and 2026-03-0\d: line 5 \(2001-05-06\), line 10 \(2098-12-31\)\. ", note
+    )
+    assert (report["from"], report["to"]) == ("2001-05-06T00:00:00Z", "2098-12-31T23:59:59Z")
+
+
+def test_of_many_such_rows_the_first_are_named_and_all_counted() -> None:
+    given = [{**row, "ts": "2011-01-01T00:00:00Z"} if n % 20 == 0 else row for n, row in enumerate(many(300))]
+    [note] = [note for note in report_of(lines(given))["notes"] if "far from" in note]
+    assert note.startswith("15 rows ")
+    assert "line 81 (2011-01-01) and 10 more." in note
+
+
+def test_a_long_log_and_a_quiet_one_have_no_such_note() -> None:
+    weekly = [{**row, "ts": START.timestamp() + 7 * 86_400 * n} for n, row in enumerate(many(150))]
+    for rows in (weekly, many(1), ordinary(20)):
+        assert not any("far from" in note for note in report_of(lines(rows))["notes"])
+
+
+def test_a_day_decades_away_makes_no_table_of_decades() -> None:
+    days = [*range(20_000, 20_014), 47_000]
+    daily = pd.DataFrame(
+        [(u, d, "hour", 0, 100) for u in range(20) for d in days], columns=["unit", "day", "kind", "bin", "c"]
+    )
+    tracemalloc.start()
+    try:
+        assert shifts(daily).empty  # one day is no week to compare
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # 20 units, 32 bins of 8 bytes: 15 days are 77 kB, 27,000 days 138 MB.
+    assert most < 10_000_000
+
+
+# --- Cells ------------------------------------------------------------------------------------------------------------
+def test_formula_cells_are_texts_like_others() -> None:
+    cells = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", '"=HYPERLINK(""http://x.example"")"']
+    header = b"ts,account,model,input_tokens,output_tokens,status\n"
+    rows = "".join(f"2026-03-02T00:00:0{n}.5Z,{cell},m,1,1,200\n" for n, cell in enumerate(cells)).encode()
+    report = report_of(header + rows)
+    assert (report["rows"], report["rejected"], report["accounts"]) == (5, 0, 5)
+    # Where a number should be, a formula is none.
+    report = report_of(header + b"2026-03-02T00:00:00Z,a,m,=1+1,1,200\n" + rows)
+    assert report["rejected_by_reason"] == {"has a input_tokens that is no count": 1}
+
+
+def test_nul_bytes_in_a_table_reject_their_line_alone() -> None:
+    header = b"ts,account,model,input_tokens,output_tokens,status\n"
+    rows = [f"2026-03-02T00:00:{n:02}.5Z,a,m,{n},1,200\n".encode() for n in range(50)]
+    rows[7] = rows[7].replace(b",a,", b",a\0,")
+    report = report_of(header + b"".join(rows))
+    assert (report["rows"], report["rejected_lines"]) == (49, [{"line": 9, "reason": "has NUL bytes"}])
+
+
+def test_everything_from_one_account_is_a_report_that_says_what_cannot_be_told() -> None:
+    report = report_of(lines(swept("only", 1200)))
+    assert (report["rows"], report["accounts"]) == (1200, 1)
+    because = {one["name"]: one["because"] for one in report["not_computable"]}
+    assert "20 accounts" in because["volume"]
+    assert json.dumps(report)
