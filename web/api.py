@@ -343,7 +343,7 @@ class Filters(DjangoFilterBackend):
         refuse_unknown(request, known)
         empty = [name for name in known if name in request.query_params and not request.query_params[name]]
         if empty:  # to the library an empty filter is none, and would answer everything
-            raise exceptions.ValidationError({name: "Say what is looked for, or leave this out." for name in empty})
+            raise exceptions.ValidationError(dict.fromkeys(empty, "Say what is looked for, or leave this out."))
         return super().filter_queryset(request, queryset, view)
 
 
