@@ -195,13 +195,17 @@ def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> 
     """
     order = np.lexsort((account, us))[:MERGED_AT_MOST]
     us, account = us[order], account[order]
-    span = int(us[-1] - us[0]) + 1
+    # Times in whole seconds are shifted by whole seconds: else only the log's own would have gaps of nought.
+    step = int(np.gcd.reduce(np.append(np.diff(us), 1_000_000)))
+    span = int(us[-1] - us[0]) + step
     observed = _cv(us)
     draw = np.random.default_rng(SEED)
-    who, index = np.unique(account, return_inverse=True)
+    # In the order in which they first called, so that their names change nothing.
+    _, first, index = np.unique(account, return_index=True, return_inverse=True)
+    index = np.argsort(np.argsort(first))[index]
     lower = 0
     for done in range(1, SHUFFLES + 1):
-        shift = draw.integers(0, span, size=len(who))
+        shift = draw.integers(0, span // step, size=len(first)) * step
         lower += _cv(np.sort((us - us[0] + shift[index]) % span)) <= observed
         if lower == ENOUGH:  # so common that more would change nothing (Besag and Clifford 1991)
             return observed, lower / done

@@ -233,12 +233,18 @@ def measured(
         add(known.repeats(rows))
     daily = histograms(rows, present).execute()
     out = out.join(shifts(daily), how="left")
-    begins = log.us.min().execute()
+    begins = _begins(log)
     seen = timing.first_seen(log)
     late = seen.filter(seen.released >= begins + TWO_DAYS)
     if late.count().execute():
         add(known.pivot(rows, late))
     return out.sort_index()
+
+
+def _begins(log: Any) -> int:
+    """The first day with a thousandth of the rows: a row of a clock that was years wrong makes no model new."""
+    daily = log.group_by((log.us // (TWO_DAYS // 2)).name("day")).agg(c=log.count()).execute()
+    return int(daily.day[daily.c >= daily.c.sum() / 1000].min()) * (TWO_DAYS // 2)
 
 
 def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:

@@ -141,7 +141,8 @@ class Reading:
         return measured(
             rows,
             log=self.all_rows,
-            length=self.numbers.get("finish", {}).get("length"),
+            # Also where no answer ended so: then none did, and it is not unknown.
+            length=numbers_of(["length"])["length"] if "finish_reason" in self.present else None,
             years=self.years,
             limit=self.options.rate_limit,
             present=self.present,

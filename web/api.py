@@ -83,8 +83,8 @@ def _refusals(method: str, operation: dict[str, Any]) -> Iterator[int]:
         yield from (409, 413, 415)
     if ("header", "If-Match") in given:
         yield from (412, 428)
-    if ("header", "Idempotency-Key") in given:
-        yield 422
+    if given & {("header", "Idempotency-Key"), ("query", "batch_id")}:
+        yield 422  # the name of a request was used for another
 
 
 def document_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def regularity(rows: Any) -> Any:
 def evenness(rows: Any) -> Any:
     """I5, by the hour: how much busier some active hours are than others, beyond chance.
 
-    Of the hours with at least one row, without the first and the last: uneven = sqrt(max(0, var - mean)) / mean of the
+    Of the hours with at least one row whose neighbours have one as well (an hour that begins or ends a stretch of work is
+    cut short by when the work began): uneven = sqrt(max(0, var - mean)) / mean of the
     counts. A Poisson stream held at one rate has 0, whatever its jitter; people and products have busy and quiet hours.
     Units: ratio. Needs: us; at least 24 such hours with 5 rows each on average. Source: the index of dispersion
     (Cox and Lewis 1966); the cut is from the reference clients. Limits: a batch program held at one rate is as even.

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from monitoring import coordination
-from monitoring.coordination import even_split, one_scheduler, rhythms
+from monitoring.coordination import even_split, one_scheduler, rhythms, shares_of, together
 from monitoring.indicators.coordination import PER_KIND, hourly, shared_things
 from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
 from tests.monitoring.tables import HOUR, MONDAY, SECOND, at, kept
@@ -211,8 +211,49 @@ def test_independent_accounts_are_no_scheduler() -> None:
     assert p > 0.05
 
 
+def test_times_in_whole_seconds_are_no_scheduler() -> None:
+    # 5 calls a second of 20 accounts by chance: cut to seconds, most gaps are nought, and so they are when shifted.
+    draw = np.random.default_rng(6)
+    us = np.sort(draw.integers(0, 1000, 5000)) * SECOND
+    assert one_scheduler(us, draw.integers(0, 20, 5000))[1] > 0.05
+
+
+def test_the_names_of_accounts_change_no_scheduler() -> None:
+    draw = np.random.default_rng(7)
+    us, account = np.sort(draw.integers(0, 10_000 * SECOND, 500)), draw.integers(0, 5, 500)
+    assert one_scheduler(us, account) == one_scheduler(us, 9 - account)
+
+
 def test_the_order_of_rows_changes_no_scheduler() -> None:
     draw = np.random.default_rng(5)
     us, account = draw.integers(0, 10_000 * SECOND, 500), draw.integers(0, 5, 500)
     mixed = draw.permutation(500)
     assert one_scheduler(us, account) == one_scheduler(us[mixed], account[mixed])
+
+
+# --- I11, the same hours ----------------------------------------------------------------------------------------------
+def shares(*hours: list[float]) -> Any:
+    return np.array(hours)
+
+
+def test_two_who_call_in_the_same_hours_are_together_as_often_as_there_are_hours() -> None:
+    # Four hours. Both in the first alone: 4 * (1 * 1) = 4. Spread evenly: 4 * (4 * 1/4 * 1/4) = 1. Apart: 0.
+    assert together(shares([1, 0, 0, 0], [1, 0, 0, 0]), shares()) == (4, None)
+    assert together(shares([0.25] * 4, [0.25] * 4), shares()) == (1, None)
+    assert together(shares([1, 0, 0, 0], [0, 1, 0, 0]), shares()) == (0, None)
+    # Of three, two are together and one is apart: of three pairs one has 4.
+    assert together(shares([1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]), shares())[0] == pytest.approx(4 / 3)
+
+
+def test_the_same_hours_are_rare_among_others_who_keep_their_own() -> None:
+    draw = np.random.default_rng(3)
+    others = draw.dirichlet(np.full(24, 0.5), 200)
+    office = np.zeros((12, 24))
+    office[:, 9:17] = 1 / 8
+    assert together(office, others) == (pytest.approx(3), pytest.approx(1 / 1000))
+    assert together(others[:12], others)[1] > 0.01
+
+
+def test_hours_become_shares_of_each_account() -> None:
+    frame = pd.DataFrame({"account": [7, 7, 9], "hour": [100, 102, 101], "c": [1, 3, 5]})
+    assert shares_of(frame, 100, 102).tolist() == [[0.25, 0, 0.75], [0, 1, 0]]

@@ -59,6 +59,22 @@ def test_hours_beside_a_pause_are_not_whole_and_less_than_chance_is_nought() -> 
     assert found.uneven == 0  # a variance of 2 / 3, far below the mean
 
 
+def days_of(counts: list[int], unit: int = 1) -> list[dict[str, Any]]:
+    return [row for day, count in enumerate(counts) for row in at(*(day * DAY + n for n in range(count)), unit=unit)]
+
+
+def test_a_daily_budget_is_the_variance_of_working_days_beyond_chance() -> None:
+    # The first and the last are left out, and the weekend of 5 and 0: below a quarter of the median, which is 60.
+    found = values(known.quota(kept(days_of([9, 60, 80, 40, 5, 0, 60, 9])))).loc[1]
+    assert (found.worked, found.daily) == (4, 60)
+    assert found.daily_spread == (0 + 20**2 + 20**2 + 0) / 4
+    assert found.daily_uneven == pytest.approx(sqrt(200 - 60) / 60)
+
+
+def test_what_differs_less_than_chance_is_within_a_budget() -> None:
+    assert values(known.quota(kept(days_of([1, 50, 51, 49, 50, 50, 1])))).daily_uneven[1] == 0
+
+
 # --- I6 ---------------------------------------------------------------------------------------------------------------
 def test_around_the_clock_is_the_entropy_of_hours_and_the_share_of_active_windows() -> None:
     # Two rows at midnight, one at noon and one at 18:00: shares 1/2, 1/4, 1/4.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from monitoring.windows import Part, merge
 from tests.monitoring.logs import Row, jumbled, lines, ordinary
 
 TOLD = Options(rate_limit=2)
-# The times of accounts are shifted in the order of their numbers: this p is drawn anew under other names.
-DRAWN = re.compile(r"\(p = [0-9.]+ when shifted\)")
 
 
 def taken(rows: list[Row], folder: Path) -> Kept:
@@ -43,7 +40,7 @@ def values(kept: Kept) -> pd.DataFrame:
 
 def findings(kept: Kept, names: dict[str, str] | None = None) -> list[dict[str, Any]]:
     """What was found, in an order that no name decides; `names` are those that accounts had before."""
-    text = DRAWN.sub("", json.dumps(read(kept, TOLD)["findings"]))
+    text = json.dumps(read(kept, TOLD)["findings"])
     for new, old in (names or {}).items():
         text = text.replace(new, old)
     found = json.loads(text)

@@ -22,6 +22,7 @@ from monitoring.findings import Sign, Unit
 from monitoring.intake import Limits, Unreadable, take_in
 from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
+from monitoring.reference import simes
 from monitoring.report import rarity
 from tests.monitoring.logs import START, lines, ordinary, report_of, swept
 
@@ -346,3 +347,18 @@ def test_rows_outside_are_named_by_their_lines_and_dropped_names_still_permit(tm
     own = [number for number, row in enumerate(ROWS, 1) if row["account"] == "acc-sweep"]
     late = [number for number in own if ROWS[number - 1]["ts"] >= "2026-03-02T01:00:00"]
     assert table["outside_lines"] == {"time": late[:100]}
+
+
+def test_several_rare_measures_of_one_family_count_together() -> None:
+    # Of eight measures one at 0.01: 8 * 0.01. Two at 0.01: 8 * 0.01 / 2. A rarer one may still be the least.
+    assert simes([0.01], 8) == pytest.approx(0.08)
+    assert simes([0.01, 0.01], 8) == pytest.approx(0.04)
+    assert simes([0.001, 0.01], 8) == pytest.approx(0.008)
+    assert simes([], 8) == simes([0.9], 8) == 1
+
+
+def test_a_row_of_a_clock_years_wrong_makes_no_model_new() -> None:
+    rows = ordinary(40, days=6)
+    stray = {**rows[0], "ts": "2001-01-01T00:00:00Z", "account": "stray", "model": "other"}
+    report = report_of(lines([stray, *rows]))
+    assert "pivot" in {one["name"] for one in report["not_computable"]}
