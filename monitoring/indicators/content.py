@@ -14,7 +14,8 @@ def harvest(rows: Any, length: int | None) -> Any:
     """I2. Output tokens for each input token, and the share of answers that ended at the length limit.
 
     oi = (sum(tout) + 1) / (sum(tin) + 1) over answered calls (status below 400). `length` is the number that stands for
-    the finish reason "length", None where the log does not have it. Units: tokens per token; share. Needs: tin, tout, status.
+    the finish reason "length", None where the log does not have it. Units: tokens per token; share. Needs: tin, tout,
+    status.
     Only ever read against peers of the same model: of real chat clients the median is about 0.1 and 1 in 100 is above
     1, of a reasoning model the median is 1.7. Limits: a product that writes long texts does the same.
     """
