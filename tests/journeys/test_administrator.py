@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Invitation
+from accounts.models import Client, Invitation
 from notifications.actions import invitation_token
+from tests.accounts.test_clients import bearer, token
 from tests.cases.world import World
 from tests.cast import PASSWORD, person
 
@@ -87,3 +88,32 @@ def test_a_person_looks_after_the_own_account(w: World, enter: Any) -> None:
     visitor.go("account_login")
     visitor.sign_in(officer.email, NEW)
     assert visitor.heading == "What waits for you"
+
+
+@pytest.mark.parametrize(("width", "javascript"), [(320, True), (1280, False)])
+def test_an_administrator_looks_after_a_programs_credentials(
+    w: World, enter: Any, width: int, javascript: bool
+) -> None:
+    admin = enter(w.respondent, width=width, javascript=javascript)
+    admin.go("organisation")
+    admin.reads("No program has credentials yet")
+    admin.follow("Make API credentials")
+    admin.press("Make the credentials")
+    assert admin.errors(), "a program with neither a name nor anything it may do"
+    admin.fill({"name": "Filing system", "scopes": ["disclosures:read", "disclosures:write"]})
+    admin.press("Make the credentials")
+    client = Client.objects.get()
+    admin.reads("Copy the secret now", client.application.client_id, "disclosures:read, disclosures:write")
+    secret = admin.page.locator("code").nth(1).inner_text()
+    assert bearer(client, secret).get("/api/v1/disclosures/").status_code == 200
+    admin.follow("I have copied it")
+    admin.reads("Filing system", "Last used")
+    admin.reads_no(secret)
+    admin.press("New secret", exact=False)
+    another = admin.page.locator("code").nth(1).inner_text()
+    assert token(client, secret).status_code == 401
+    assert token(client, another).status_code == 200
+    admin.follow("I have copied it")
+    admin.press("Revoke", exact=False)
+    admin.reads("Revoked")
+    assert token(client, another).status_code == 401
