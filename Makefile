@@ -43,6 +43,7 @@ check: style types layers templates migrations deployment
 bench: .venv-dev/.installed static/vendor/.copied
 	@$(DEV) -m bench $(ARGS)
 	@$(DEV) -m bench --api $(ARGS)
+	@$(DEV) -m bench --feeds $(ARGS)
 	@$(DEV) -m bench --usage $(ARGS)
 
 # How often the analysis of usage logs is right. Needs real traces: CANDOUR_DATA, see bench/detection/traces.py.
