@@ -270,6 +270,15 @@ def test_one_thing_after_another_breaks_nothing(
     seen: Counter[int] = Counter()
 
     class Program(machine):  # type: ignore[misc]
+        def setup(self) -> None:
+            """Every run begins with the same database, or it could not be run again."""
+            super().setup()
+            self.before = transaction.savepoint()
+
+        def teardown(self) -> None:
+            transaction.savepoint_rollback(self.before)
+            super().teardown()
+
         def before_call(self, case: Any) -> None:
             case.headers = {**(case.headers or {}), **headers}
 
@@ -277,7 +286,6 @@ def test_one_thing_after_another_breaks_nothing(
             seen[response.status_code] += 1
             case.validate_response(response, checks=CHECKS)
 
-    before = transaction.savepoint()
     Program.run(
         settings=hypothesis.settings(
             # Steps of 20: 200 and more, 10,000 and more.
@@ -290,7 +298,6 @@ def test_one_thing_after_another_breaks_nothing(
             phases=[hypothesis.Phase.generate],
         )
     )
-    transaction.savepoint_rollback(before)
     record_property(
         "figure", f"schemathesis as {kind}, one after another: {sum(seen.values())} steps, {dict(sorted(seen.items()))}"
     )
