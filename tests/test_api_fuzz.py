@@ -162,7 +162,7 @@ def test_nothing_breaks_and_nothing_undocumented_is_answered(
         before = transaction.savepoint()
         try:
             response = case.call()
-            case.validate_response(response, checks=CHECKS)
+            case.validate_response(response, checks=checks_of(operation))
         except FailureGroup as failures:
             # Told all together at the end, once for each kind of failure of each operation.
             for failure in failures.exceptions:
