@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from monitoring.api import alerts
+from monitoring.api import alerts, analyses
 from monitoring.api import feeds as api
 from monitoring.views import analysis as views
 from monitoring.views import feeds
@@ -46,6 +46,15 @@ urlpatterns = [
     path("api/v1/alerts/", alerts.Alerts.as_view(), name="api_alerts"),
     path("api/v1/alerts/<alert_reference:reference>/", alerts.OneAlert.as_view(), name="api_alert"),
     path("api/v1/alerts/<alert_reference:reference>/dismiss/", alerts.Dismiss.as_view(), name="api_alert_dismiss"),
+    path(
+        "api/v1/evidence/<evidence_reference:reference>/analyses/",
+        analyses.Analyses.as_view(),
+        name="api_evidence_analyses",
+    ),
+    path("api/v1/analyses/<row_number_of_monitoring:pk>/", analyses.OneAnalysis.as_view(), name="api_analysis"),
+    path(
+        "api/v1/analyses/<row_number_of_monitoring:pk>/report/", analyses.Report.as_view(), name="api_analysis_report"
+    ),
     path("monitoring/", feeds.monitoring, name="monitoring"),
     path("usage/", feeds.own_feeds, name="own_feeds"),
     path("usage/<row_number_of_monitoring:pk>/", feeds.feed, name="feed"),

@@ -91,7 +91,8 @@ def _read(analysis: Analysis, folder: Path, log_file: Path) -> str:
             while child.poll() is None:
                 if time.monotonic() > until:
                     return TOO_LONG
-                if not hear(analysis.pk, read=_progress(folder), attempt=analysis.attempts):
+                read, rows = _progress(folder)
+                if not hear(analysis.pk, read=read, rows=rows, attempt=analysis.attempts):
                     return "Another worker has taken this analysis on."
                 with_patience(child)
         finally:
@@ -115,8 +116,10 @@ def with_patience(child: subprocess.Popen[Any]) -> None:
         return
 
 
-def _progress(folder: Path) -> int:
+def _progress(folder: Path) -> tuple[int, int]:
+    """How many bytes of the file were read, and how many rows were found in them."""
     try:
-        return int((folder / "progress").read_text() or 0)
+        read, rows = (folder / "progress").read_text().split()
+        return int(read), int(rows)
     except (OSError, ValueError):
-        return 0
+        return 0, 0

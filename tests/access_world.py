@@ -174,6 +174,8 @@ def everything(today: datetime = TODAY) -> Everything:
         "api_evidence_item": [item.reference],
         "api_evidence_remove": [item.reference],
         "api_evidence_file": [exhibit.item.reference],
+        "api_evidence_analyses": [exhibit.item.reference],
+        "api_analysis": [reading.pk],
         "api_case": [running.reference],
         "api_exhibit": [exhibit.pk],
         "api_notice": [own.reference],

@@ -149,7 +149,15 @@ def permission_with_canaries(by: User, canary: Canaries) -> None:
 
 # What the API answers to a GET, for whoever is signed in to the pages: as much as to a program with every scope.
 API = [name for name in MATRIX if name.startswith("api_") and "200" in MATRIX[name]["GET"]]
-_CALLED = {"response": "notice", "disclosure": "filing", "allegation": "filing", "usage": "feed"}
+# Of what ends like a list: what is none.
+ONES = {"api_docs", "api_analysis", "api_evidence_analyses"}
+_CALLED = {
+    "analyses": "evidence",
+    "response": "notice",
+    "disclosure": "filing",
+    "allegation": "filing",
+    "usage": "feed",
+}
 _LINK = re.compile(r'(?:href|action)="(/[^"#?]*)')
 
 
@@ -179,7 +187,7 @@ def guesses() -> list[str]:
     from cases.models import Exhibit, Notice, Referral
     from disclosures.models import Authorisation, Filing
     from evidence.models import EvidenceItem
-    from monitoring.models import Alert, Feed
+    from monitoring.models import Alert, Analysis, Feed
 
     objects = {
         "case": Case.objects.values_list("reference", flat=True),
@@ -188,6 +196,7 @@ def guesses() -> list[str]:
         "filing": Filing.objects.values_list("reference", flat=True),
         "authorisation": Authorisation.objects.values_list("reference", flat=True),
         "evidence": EvidenceItem.objects.values_list("reference", flat=True),
+        "analysis": Analysis.objects.values_list("pk", flat=True),
         "feed": Feed.objects.values_list("pk", flat=True),
         "alert": Alert.objects.values_list("reference", flat=True),
         "exhibit": Exhibit.objects.values_list("pk", flat=True),
@@ -204,7 +213,7 @@ def guesses() -> list[str]:
         "api_disclosure_version": [1],
         "api_allegation_version": [1],
     }
-    found = [reverse(name) for name in API if name == "api_evidence" or (name.endswith("s") and name != "api_docs")]
+    found = [reverse(name) for name in API if name == "api_evidence" or (name.endswith("s") and name not in ONES)]
     for name in MATRIX:
         if name.startswith("api_") and name not in API:
             continue

@@ -43,17 +43,18 @@ def begin(analysis_id: int) -> Analysis | None:
     if row.attempts >= ATTEMPTS:
         _end(row, "failed", GIVEN_UP)
         return None
-    row.state, row.attempts, row.read = ANALYSIS_RULES["begin"].after, row.attempts + 1, 0
+    row.state, row.attempts = ANALYSIS_RULES["begin"].after, row.attempts + 1
+    row.read = row.rows = 0
     row.started_at = row.heard_at = now()
-    row.save(update_fields=["state", "attempts", "read", "started_at", "heard_at"])
+    row.save(update_fields=["state", "attempts", "read", "rows", "started_at", "heard_at"])
     return row
 
 
 @action
-def hear(analysis_id: int, *, read: int, attempt: int) -> bool:
-    """The worker lives, and has read so many bytes. False: the analysis is no longer this worker's."""
+def hear(analysis_id: int, *, read: int, rows: int, attempt: int) -> bool:
+    """The worker lives: so many bytes are read, so many rows found. False: the analysis is no longer this worker's."""
     mine = Analysis.objects.filter(pk=analysis_id, state="running", attempts=attempt)
-    return bool(mine.update(read=read, heard_at=now()))
+    return bool(mine.update(read=read, rows=rows, heard_at=now()))
 
 
 @action
@@ -87,8 +88,8 @@ def _mine(analysis_id: int, attempt: int) -> Analysis | None:
 def _end(row: Analysis, state: str, failure: str) -> None:
     row.state, row.failure, row.finished_at = state, failure, now()
     if state == "done":
-        row.read = row.item.size
-    row.save(update_fields=["state", "failure", "finished_at", "read"])
+        row.read, row.rows = row.item.size, row.report.content["rows"]
+    row.save(update_fields=["state", "failure", "finished_at", "read", "rows"])
     audience = [row.item.organisation_id]
     if state == "done":
         report = row.report

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from evidence.models import FULL, EvidenceItem, Grant
+from evidence.models import FULL, EvidenceItem, EvidenceQuerySet, Grant
 from ledger.time import now
 
 # A worker that has not been heard of for so long is gone; its analysis begins again.
@@ -19,23 +19,24 @@ SILENT = timedelta(minutes=3)
 ATTEMPTS = 3
 
 
+def read_by(user: Any) -> EvidenceQuerySet:
+    """The files of which the user may read analyses: the owner its own, ministry and authority what they may read in full.
+
+    Nobody else: what a rival was shown is the non-confidential version, and a report is of the whole file.
+    """
+    items = EvidenceItem.objects.visible_to(user)
+    if user is None or not user.is_authenticated or user.is_ministry:
+        return items
+    if user.is_company:
+        return items.own(user)
+    full = Grant.objects.current().filter(organisation_id=user.organisation_id, projection=FULL)
+    return items.filter(pk__in=full.values("item"))
+
+
 class AnalysisQuerySet(models.QuerySet["Analysis"]):
     def visible_to(self, user: Any) -> AnalysisQuerySet:
-        """The owner's of its own files; the ministry's and the authority's of files they may read in full.
-
-        Nobody else's: what a rival was shown is the non-confidential version, and the report is of the whole file.
-        """
-        if user is None or not user.is_authenticated or not user.is_active:
-            return self.none()
-        items = EvidenceItem.objects.visible_to(user)
-        if user.is_ministry:
-            return self.filter(item__in=items)
-        if user.is_company:
-            return self.filter(item__organisation_id=user.organisation_id)
-        if user.role == "authority_officer":
-            full = Grant.objects.current().filter(organisation_id=user.organisation_id, projection=FULL)
-            return self.filter(item__in=items.filter(pk__in=full.values("item")))
-        return self.none()
+        """Those of the files that the user may have analysed by somebody (`read_by`)."""
+        return self.filter(item__in=read_by(user))
 
     def under_way(self) -> AnalysisQuerySet:
         """Asked for and not yet over."""
@@ -65,6 +66,8 @@ class Analysis(models.Model):
     heard_at = models.DateTimeField(null=True)
     # Bytes of the file that have been read.
     read = models.BigIntegerField(default=0)
+    # Rows that were found in them; when it is done, those that are kept.
+    rows = models.BigIntegerField(default=0)
     finished_at = models.DateTimeField(null=True)
     failure = models.CharField(max_length=500, blank=True)
 
@@ -91,7 +94,7 @@ class Analysis(models.Model):
     @property
     def percent(self) -> int:
         """How much of the file has been read; the reckoning after it is the last tenth."""
-        return min(100, 90 * self.read // max(1, self.item.size))
+        return 100 if self.state == "done" else min(90, 90 * self.read // max(1, self.item.size))
 
     @property
     def seconds_left(self) -> int | None:

@@ -17,6 +17,7 @@ from monitoring.charts import charts_of
 from monitoring.export import NOTHING, RUNGS, as_csv, document, methods
 from monitoring.forms import AnalysisForm
 from monitoring.models import Analysis
+from monitoring.models.analysis import read_by
 from monitoring.report import rarity
 from monitoring.rules import ITEM_RULES
 from web.pdf import render as render_pdf
@@ -29,7 +30,7 @@ TABLE_ROWS = 400  # of a chart's table on the page; the whole is in the JSON
 @require_safe
 def analyses(request: SignedInRequest, reference: str) -> HttpResponse:
     """The analyses of one file, the latest first."""
-    item = _item(request, reference)
+    item = get_object_or_404(read_by(request.user), reference=reference)
     found = Analysis.objects.visible_to(request.user).filter(item=item).select_related("report").order_by("-pk")
     return _analyses(request, item, found, AnalysisForm())
 
@@ -51,14 +52,6 @@ def analysis_request(request: SignedInRequest, reference: str) -> HttpResponse:
         return _analyses(request, item, found, form)
     asked = request_analysis(item.pk, by=request.user, rate_limit=form.cleaned_data["rate_limit"])
     return redirect("analysis", asked.pk)
-
-
-def _item(request: SignedInRequest, reference: str) -> EvidenceItem:
-    """A file of which the reader may see analyses: the owner's, or one that may be read in full."""
-    item = get_object_or_404(EvidenceItem.objects.visible_to(request.user), reference=reference)
-    if request.user.is_company and item.organisation_id != request.user.organisation_id:
-        raise Http404
-    return item
 
 
 @login_required

@@ -146,7 +146,7 @@ def test_a_silent_worker_loses_its_analysis_and_its_report(world: SimpleNamespac
         again = begin(analysis.pk)
         assert again is not None
         assert again.attempts == 2
-    assert not hear(analysis.pk, read=5, attempt=1)
+    assert not hear(analysis.pk, read=5, rows=1, attempt=1)
     assert finish(analysis.pk, attempt=1, written="{}", sha256="0" * 64, method_version="x") is None
     assert not AnalysisReport.objects.exists()
 

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--authorisations", type=Path, metavar="FILE", help="a JSON list of authorisations")
         parser.add_argument("--rate-limit", type=int, metavar="N", help="the provider's limit, in requests a minute")
         parser.add_argument(
-            "--progress", type=Path, metavar="FILE", help="where to write how many bytes have been read"
+            "--progress", type=Path, metavar="FILE", help="where to write how many bytes and rows have been read"
         )
         parser.add_argument(
             "--lines", type=Path, metavar="FOLDER", help="where to write the numbers of the lines that findings rest on"
@@ -69,13 +69,13 @@ class Command(BaseCommand):
     def _progress(self, path: Path | None) -> Any:
         begun, last = time.monotonic(), [0.0]
 
-        def tell(done: int, size: int) -> None:
+        def tell(done: int, size: int, rows: int) -> None:
             now = time.monotonic()
             if path is not None:
-                path.write_text(str(done))
+                path.write_text(f"{done} {rows}")
             if sys.stderr.isatty() and now - last[0] > 1:
                 last[0] = now
                 left = (now - begun) * (size - done) / max(done, 1)
-                self.stderr.write(f"\r{done / max(size, 1):4.0%}, about {left:.0f} s left", ending="")
+                self.stderr.write(f"\r{done / max(size, 1):4.0%}, {rows:,} rows, about {left:.0f} s left", ending="")
 
         return tell
