@@ -55,6 +55,11 @@ urlpatterns = [
     path(
         "api/v1/analyses/<row_number_of_monitoring:pk>/report/", analyses.Report.as_view(), name="api_analysis_report"
     ),
+    path(
+        "api/v1/analyses/<row_number_of_monitoring:pk>/authorisations/",
+        analyses.Authorisations.as_view(),
+        name="api_analysis_authorisations",
+    ),
     path("monitoring/", feeds.monitoring, name="monitoring"),
     path("usage/", feeds.own_feeds, name="own_feeds"),
     path("usage/<row_number_of_monitoring:pk>/", feeds.feed, name="feed"),
@@ -80,5 +85,11 @@ urlpatterns = [
             name=f"analysis_{kind}",
         )
         for kind in ("json", "csv", "pdf")
+    ),
+    path(
+        "analyses/<row_number_of_monitoring:pk>/authorisations.json",
+        views.analysis_download,
+        {"kind": "authorisations"},
+        name="analysis_authorisations",
     ),
 ]

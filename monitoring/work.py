@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -21,11 +19,13 @@ from disclosures.models import Authorisation
 from ledger.time import now
 from monitoring.actions.analysis import begin, fail, finish, hear
 from monitoring.matching import Permit, permits_of
+from monitoring.matching import written as as_json
 from monitoring.models import Analysis
 from monitoring.report import METHOD
 
 log = structlog.get_logger(__name__)
 PIECE = 1 << 20
+AUTHORISATIONS = "authorisations.json"
 HEARD_EVERY = 2.0  # seconds
 LONGEST = 1500.0  # seconds for one file
 TOO_LONG = "The file could not be read within 25 minutes. Hand in a shorter period, or run the analysis yourself."
@@ -46,15 +46,17 @@ def work(analysis_id: int) -> Analysis | None:
         except OSError:
             log.exception("analysis_file_missing", analysis=analysis.pk)
             return fail(analysis.pk, attempt=attempt, reason="The file cannot be read at the moment.")
-        (folder / "permits.json").write_text(
-            json.dumps([{"permit": dataclasses.asdict(p)} for p in said], default=sorted)
-        )
+        permits = as_json(said) if said else ""
+        if permits:
+            (folder / AUTHORISATIONS).write_text(permits)
         reason = _read(analysis, folder, log_file)
         if reason:
             return fail(analysis.pk, attempt=attempt, reason=reason)
         written = (folder / "report.json").read_text()
     digest = hashlib.sha256(written.encode()).hexdigest()
-    return finish(analysis.pk, attempt=attempt, written=written, sha256=digest, method_version=METHOD)
+    return finish(
+        analysis.pk, attempt=attempt, written=written, sha256=digest, method_version=METHOD, authorisations=permits
+    )
 
 
 def _fetched(analysis: Analysis, folder: Path) -> Path:
@@ -78,8 +80,9 @@ def _permits(analysis: Analysis) -> list[Permit]:
 def _read(analysis: Analysis, folder: Path, log_file: Path) -> str:
     """Run the reader on the file; the reason in plain words why there is no report, empty if there is one."""
     command = [sys.executable, "-m", "django", "analyse_log", str(log_file), "--json", str(folder / "report.json")]
-    command += ["--folder", str(folder), "--authorisations", str(folder / "permits.json")]
-    command += ["--progress", str(folder / "progress")]
+    command += ["--folder", str(folder), "--progress", str(folder / "progress")]
+    if (folder / AUTHORISATIONS).exists():
+        command += ["--authorisations", str(folder / AUTHORISATIONS)]
     if analysis.rate_limit:
         command += ["--rate-limit", str(analysis.rate_limit)]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}

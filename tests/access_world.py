@@ -188,6 +188,7 @@ def everything(today: datetime = TODAY) -> Everything:
         "analysis_json": [reading.pk],
         "analysis_csv": [reading.pk],
         "analysis_pdf": [reading.pk],
+        "analysis_authorisations": [reading.pk],
         "evidence_item": [item.reference],
         "evidence_remove": [item.reference],
         "evidence_download": [item.reference, "full"],

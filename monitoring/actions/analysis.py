@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
@@ -58,13 +60,22 @@ def hear(analysis_id: int, *, read: int, rows: int, attempt: int) -> bool:
 
 
 @action
-def finish(analysis_id: int, *, attempt: int, written: str, sha256: str, method_version: str) -> Analysis | None:
-    """Keep the report. None: the analysis is no longer this worker's."""
+def finish(
+    analysis_id: int, *, attempt: int, written: str, sha256: str, method_version: str, authorisations: str = ""
+) -> Analysis | None:
+    """Keep the report, and the authorisations that were compared. None: the analysis is no longer this worker's."""
     row = _mine(analysis_id, attempt)
     if row is None:
         return None
     check(None, ANALYSIS_RULES["finish"], row)
-    AnalysisReport.objects.create(analysis=row, written=written, sha256=sha256, method_version=method_version)
+    AnalysisReport.objects.create(
+        analysis=row,
+        written=written,
+        sha256=sha256,
+        method_version=method_version,
+        authorisations=authorisations,
+        authorisations_sha256=hashlib.sha256(authorisations.encode()).hexdigest() if authorisations else "",
+    )
     _end(row, ANALYSIS_RULES["finish"].after, "")
     return row
 

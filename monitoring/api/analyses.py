@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -33,6 +33,7 @@ class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
     seconds_left = serializers.IntegerField(read_only=True, allow_null=True)
     method_version = serializers.SerializerMethodField()
     sha256 = serializers.SerializerMethodField()
+    authorisations_sha256 = serializers.SerializerMethodField(help_text="Null if none was compared")
 
     class Meta:
         model = Analysis
@@ -50,6 +51,7 @@ class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
             "failure",
             "method_version",
             "sha256",
+            "authorisations_sha256",
         )
         read_only_fields = fields
 
@@ -65,6 +67,10 @@ class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
     def get_sha256(self, analysis: Analysis) -> str | None:
         return analysis.report.sha256 if analysis.state == "done" else None
 
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_authorisations_sha256(self, analysis: Analysis) -> str | None:
+        return analysis.report.authorisations_sha256 or None if analysis.state == "done" else None
+
 
 class AnalysisInput(Input):
     """`rate_limit` is the provider's limit for an account, in requests a minute, if it is known."""
@@ -74,7 +80,11 @@ class AnalysisInput(Input):
 
 def _seen(request: Request) -> Any:
     # Of a report only what the answer says: it may have megabytes.
-    return Analysis.objects.visible_to(request.user).select_related("item", "report").defer("report__written")
+    return (
+        Analysis.objects.visible_to(request.user)
+        .select_related("item", "report")
+        .defer("report__written", "report__authorisations")
+    )
 
 
 class _Analyses(generics.ListAPIView[Analysis], Verb):
@@ -140,18 +150,31 @@ class OneAnalysis(One):
         return _seen(self.request)
 
 
-class _Report(APIView):
-    """The report as it was written, byte for byte: its SHA-256 is the one that the analysis names."""
+class _Written(APIView):
+    """Something of a report as it was written, byte for byte: its SHA-256 is the one that the analysis names."""
 
     scopes = {"GET": READ}
+    kept: ClassVar[str]
 
     def get(self, request: Request, pk: int) -> HttpResponse:
         refuse_unknown(request, ())
         seen = Analysis.objects.visible_to(request.user)
-        report = AnalysisReport.objects.filter(analysis__in=seen.filter(pk=pk)).first()
-        if report is None:
+        found = AnalysisReport.objects.filter(analysis__in=seen.filter(pk=pk)).values_list(self.kept, flat=True).first()
+        if not found:
             raise Http404
-        return HttpResponse(report.written.encode(), content_type="application/json")
+        return HttpResponse(found.encode(), content_type="application/json")
+
+
+class _Report(_Written):
+    """The report as it was written."""
+
+    kept = "written"
+
+
+class _Authorisations(_Written):
+    """The authorisations that the log was compared with, for `analyse_log --authorisations`; 404 if there were none."""
+
+    kept = "authorisations"
 
 
 Report = extend_schema_view(
@@ -161,3 +184,10 @@ Report = extend_schema_view(
         responses={(200, "application/json"): OpenApiTypes.OBJECT},
     )
 )(_Report)
+Authorisations = extend_schema_view(
+    get=extend_schema(
+        tags=["evidence"],
+        summary="The authorisations that an analysis compared",
+        responses={(200, "application/json"): {"type": "array", "items": {"type": "object"}}},
+    )
+)(_Authorisations)

@@ -112,6 +112,9 @@ class AnalysisReport(models.Model):
     written = models.TextField()
     sha256 = models.CharField(max_length=64)
     method_version = models.CharField(max_length=40)
+    # The authorisations that were compared, as `analyse_log --authorisations` takes them; empty if there were none.
+    authorisations = models.TextField(blank=True)
+    authorisations_sha256 = models.CharField(max_length=64, blank=True)
 
     def __str__(self) -> str:
         return f"Report of analysis {self.analysis_id}"

@@ -77,6 +77,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "charts": charts_of(report["charts"]),
         "table_rows": TABLE_ROWS,
         "sha256": found.report.sha256,
+        "authorisations_sha256": found.report.authorisations_sha256,
         "others": others.select_related("item").order_by("-pk")[:20] if request.user.is_ministry else [],
     }
     return render(request, "monitoring/analysis.html", page)
@@ -132,13 +133,16 @@ def _days(reports: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
 @login_required
 @require_GET
 def analysis_download(request: SignedInRequest, pk: int, kind: str) -> HttpResponse:
-    """The report to take away: JSON as it was written, the findings as CSV, everything as PDF."""
+    """To take away: the report as it was written, its findings as CSV, all of it as PDF; the authorisations compared."""
     found = _find(request, pk)
-    if found.state != "done":
+    if found.state != "done" or (kind == "authorisations" and not found.report.authorisations):
         raise Http404
     name = f"{found.item.reference}-analysis-{found.pk}.{kind}"
     if kind == "json":
         content, media = found.report.written.encode(), "application/json"
+    elif kind == "authorisations":
+        content, media = found.report.authorisations.encode(), "application/json"
+        name = f"{found.item.reference}-analysis-{found.pk}-authorisations.json"
     elif kind == "csv":
         content, media = as_csv(found.report.content), "text/csv; charset=utf-8"
     else:

@@ -5,6 +5,7 @@ For whoever wants to check a report: the same file gives the same report.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         lines: Path | None = options["lines"]
         if lines is not None:
             lines.mkdir(parents=True, exist_ok=True)
-        told = Options(options["rate_limit"], self._permits(options["authorisations"]), lines)
+        told = Options(options["rate_limit"], *self._permits(options["authorisations"]), lines)
         with tempfile.TemporaryDirectory(prefix="analyse-", dir=options["folder"]) as folder:
             try:
                 kept = take_in(path, Path(folder), progress=self._progress(options["progress"]))
@@ -58,11 +59,13 @@ class Command(BaseCommand):
             f"{len(report['findings']):,} findings."
         )
 
-    def _permits(self, path: Path | None) -> tuple[Permit, ...]:
+    def _permits(self, path: Path | None) -> tuple[tuple[Permit, ...], str | None]:
+        """The authorisations, and the SHA-256 of their file."""
         if path is None:
-            return ()
+            return (), None
         try:
-            return tuple(Permit.read(said) for said in json.loads(path.read_text()))
+            content = path.read_bytes()
+            return tuple(Permit.read(said) for said in json.loads(content)), hashlib.sha256(content).hexdigest()
         except (OSError, ValueError, KeyError, TypeError) as wrong:
             raise CommandError(f"The authorisations cannot be read: {wrong}") from wrong
 
