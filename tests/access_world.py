@@ -11,6 +11,7 @@ from accounts.models import User
 from cases import tasks
 from cases.actions import case as cases
 from cases.actions import extensions, notices, service
+from cases.actions.analyses import add_analyses
 from cases.actions.exhibits import disclose
 from config import story
 from disclosures import actions as filings
@@ -113,6 +114,8 @@ def everything(today: datetime = TODAY) -> Everything:
         alert = alerted(w)
         asked_for, agreed = _authorisations(w)
         reading = analysed(exhibit.item, by=w.complainant)
+        add_analyses(referred.referrals.get().pk, by=w.caseworker)
+        analysed(exhibit.item, by=w.complainant)  # and one that the authority was not sent
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None

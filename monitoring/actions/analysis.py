@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
+from accounts.models import Organisation, User
 from accounts.permissions import check
 from evidence.models import EvidenceItem
 from ledger.actions import action, record
 from ledger.time import now
-from monitoring.models import Analysis, AnalysisReport
+from monitoring.models import Analysis, AnalysisGrant, AnalysisReport
 from monitoring.models.analysis import ATTEMPTS
 from monitoring.rules import ANALYSIS_RULES, ITEM_RULES
 
@@ -89,6 +90,20 @@ def fail(analysis_id: int, *, attempt: int, reason: str) -> Analysis | None:
     check(None, ANALYSIS_RULES["fail"], row)
     _end(row, ANALYSIS_RULES["fail"].after, reason[:500])
     return row
+
+
+def show_analyses(analyses: Iterable[Analysis], organisation: Organisation, *, by: User | None, reason: str) -> None:
+    """Give an organisation sight of analyses, from now on: a shared step of actions above."""
+    instant = now()
+    AnalysisGrant.objects.bulk_create(
+        AnalysisGrant(analysis=one, organisation=organisation, reason=reason, given_by=by, since=instant)
+        for one in analyses
+    )
+
+
+def hide_analyses(organisation: Organisation, reason: str) -> None:
+    """End what was given to an organisation under `reason`."""
+    AnalysisGrant.objects.current().filter(organisation=organisation, reason=reason).update(until=now())
 
 
 def _mine(analysis_id: int, attempt: int) -> Analysis | None:

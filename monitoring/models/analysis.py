@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.models import Organisation
 from evidence.models import FULL, EvidenceItem, EvidenceQuerySet, Grant
 from ledger.time import now
 
@@ -35,8 +36,16 @@ def read_by(user: Any) -> EvidenceQuerySet:
 
 class AnalysisQuerySet(models.QuerySet["Analysis"]):
     def visible_to(self, user: Any) -> AnalysisQuerySet:
-        """Those of the files that the user may have analysed by somebody (`read_by`)."""
-        return self.filter(item__in=read_by(user))
+        """Those of the files of which the user may read analyses (`read_by`); for the authority, what it was sent."""
+        seen = self.filter(item__in=read_by(user))
+        if user is not None and user.is_authenticated and user.role == "authority_officer":
+            sent = AnalysisGrant.objects.current().filter(organisation_id=user.organisation_id)
+            return seen.filter(pk__in=sent.values("analysis"))
+        return seen
+
+    def finished(self) -> AnalysisQuerySet:
+        """Those that have a report, in the order in which they were asked for."""
+        return self.filter(state="done").select_related("report", "item").defer("report__written").order_by("pk")
 
     def under_way(self) -> AnalysisQuerySet:
         """Asked for and not yet over."""
@@ -103,6 +112,31 @@ class Analysis(models.Model):
             return None
         spent = (now() - self.started_at).total_seconds()
         return round(spent * (100 - self.percent) / self.percent)
+
+
+class AnalysisGrantQuerySet(models.QuerySet["AnalysisGrant"]):
+    def current(self) -> AnalysisGrantQuerySet:
+        instant = now()
+        return self.filter(Q(until__isnull=True) | Q(until__gt=instant), since__lte=instant)
+
+
+class AnalysisGrant(models.Model):
+    """Sight of an analysis, given to an organisation by an action above: a referral sends what there is by then."""
+
+    analysis = models.ForeignKey(Analysis, on_delete=models.PROTECT, related_name="grants")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    since = models.DateTimeField(default=now)
+    until = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=40)
+    given_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = AnalysisGrantQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "analysis"], name="analysis_grant_to")]
+
+    def __str__(self) -> str:
+        return f"{self.analysis_id} to {self.organisation_id}"
 
 
 class AnalysisReport(models.Model):
