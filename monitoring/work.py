@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from django.core.files.storage import Storage
 from disclosures.models import Authorisation
 from ledger.time import now
 from monitoring.actions.analysis import begin, fail, finish, hear
+from monitoring.actions.comparing import declared_by_others
 from monitoring.matching import Permit, permits_of
 from monitoring.matching import written as as_json
 from monitoring.models import Analysis
@@ -26,6 +28,7 @@ from monitoring.report import METHOD
 log = structlog.get_logger(__name__)
 PIECE = 1 << 20
 AUTHORISATIONS = "authorisations.json"
+QUESTIONS, ANSWERS = "questions.json", "answers.json"
 HEARD_EVERY = 2.0  # seconds
 LONGEST = 1500.0  # seconds for one file
 TOO_LONG = "The file could not be read within 25 minutes. Hand in a shorter period, or run the analysis yourself."
@@ -42,20 +45,29 @@ def work(analysis_id: int) -> Analysis | None:
         folder = Path(name)
         try:
             log_file = _fetched(analysis, folder)
-            said = _permits(analysis)
+            said, asked = _permits(analysis), declared_by_others(analysis)
         except OSError:
             log.exception("analysis_file_missing", analysis=analysis.pk)
             return fail(analysis.pk, attempt=attempt, reason="The file cannot be read at the moment.")
         permits = as_json(said) if said else ""
         if permits:
             (folder / AUTHORISATIONS).write_text(permits)
+        (folder / QUESTIONS).write_text(json.dumps([said.question() for _, said in asked.values()]))
         reason = _read(analysis, folder, log_file)
         if reason:
             return fail(analysis.pk, attempt=attempt, reason=reason)
         written = (folder / "report.json").read_text()
+        counts = json.loads((folder / ANSWERS).read_text())
     digest = hashlib.sha256(written.encode()).hexdigest()
     return finish(
-        analysis.pk, attempt=attempt, written=written, sha256=digest, method_version=METHOD, authorisations=permits
+        analysis.pk,
+        attempt=attempt,
+        written=written,
+        sha256=digest,
+        method_version=METHOD,
+        authorisations=permits,
+        asked=asked,
+        counts=counts,
     )
 
 
@@ -81,6 +93,7 @@ def _read(analysis: Analysis, folder: Path, log_file: Path) -> str:
     """Run the reader on the file; the reason in plain words why there is no report, empty if there is one."""
     command = [sys.executable, "-m", "django", "analyse_log", str(log_file), "--json", str(folder / "report.json")]
     command += ["--folder", str(folder), "--progress", str(folder / "progress")]
+    command += ["--questions", str(folder / QUESTIONS), "--answers", str(folder / ANSWERS)]
     if (folder / AUTHORISATIONS).exists():
         command += ["--authorisations", str(folder / AUTHORISATIONS)]
     if analysis.rate_limit:

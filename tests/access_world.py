@@ -20,7 +20,7 @@ from disclosures.examples import AUTHORISATION
 from disclosures.models import Authorisation
 from ledger.references import next_references
 from ledger.time import now, standing_at
-from monitoring.models import Alert, AlertVersion, Feed
+from monitoring.models import Alert, AlertVersion, Analysis, Comparison, Feed
 from notifications.actions import invitation_token
 from notifications.actions.webhooks import add_endpoint
 from notifications.models import Message
@@ -119,7 +119,9 @@ def everything(today: datetime = TODAY) -> Everything:
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
+    gap = _gap(reading, submitted)
     e.args = {
+        "gap_dismiss": [gap.pk],
         "alert": [alert.reference],
         "api_alert": [alert.reference],
         "feed": [alert.feed_id],
@@ -246,6 +248,14 @@ def alerted(w: World, name: str = "main") -> Alert:
         batches=1,
     )
     return alert
+
+
+def _gap(reading: Analysis, filing: Any) -> Comparison:
+    """A gap between a log and what was declared, as an analysis leaves it."""
+    figure = {"name": "requests", "declared": 5, "precision": "exact", "counted": 300, "gap": True}
+    spans = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z", "ongoing": False, "covered": True}
+    result = {"reference": filing.reference, **spans, "basis": "accounts", "figures": [figure], "gap": True}
+    return Comparison.objects.create(analysis=reading, version=filing.latest, result=result, state="open")
 
 
 def _authorisations(w: World) -> list[Authorisation]:

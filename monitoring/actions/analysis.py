@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -12,6 +13,7 @@ from accounts.permissions import check
 from evidence.models import EvidenceItem
 from ledger.actions import action, record
 from ledger.time import now
+from monitoring.actions.comparing import Asked, keep_comparisons
 from monitoring.models import Analysis, AnalysisGrant, AnalysisReport
 from monitoring.models.analysis import ATTEMPTS
 from monitoring.rules import ANALYSIS_RULES, ITEM_RULES
@@ -62,9 +64,20 @@ def hear(analysis_id: int, *, read: int, rows: int, attempt: int) -> bool:
 
 @action
 def finish(
-    analysis_id: int, *, attempt: int, written: str, sha256: str, method_version: str, authorisations: str = ""
+    analysis_id: int,
+    *,
+    attempt: int,
+    written: str,
+    sha256: str,
+    method_version: str,
+    authorisations: str = "",
+    asked: Asked | None = None,
+    counts: Iterable[dict[str, Any]] = (),
 ) -> Analysis | None:
-    """Keep the report, and the authorisations that were compared. None: the analysis is no longer this worker's."""
+    """Keep the report, and what was compared: authorisations, declared disclosures (`asked`).
+
+    None: the analysis is no longer this worker's.
+    """
     row = _mine(analysis_id, attempt)
     if row is None:
         return None
@@ -77,6 +90,7 @@ def finish(
         authorisations=authorisations,
         authorisations_sha256=hashlib.sha256(authorisations.encode()).hexdigest() if authorisations else "",
     )
+    keep_comparisons(row, asked or {}, counts)
     _end(row, ANALYSIS_RULES["finish"].after, "")
     return row
 

@@ -16,10 +16,11 @@ from monitoring.actions.analysis import request_analysis
 from monitoring.charts import charts_of
 from monitoring.export import NOTHING, RUNGS, as_csv, document, methods
 from monitoring.forms import AnalysisForm
-from monitoring.models import Analysis
+from monitoring.models import Analysis, Comparison
 from monitoring.models.analysis import read_by
 from monitoring.report import rarity
 from monitoring.rules import ITEM_RULES
+from monitoring.views.comparison import shown_comparison
 from web.pdf import render as render_pdf
 
 COLOURS = {"corroborated pattern": "red", "pattern": "yellow", "noted": "grey"}
@@ -66,6 +67,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     findings = [_shown(one, place) for place, one in enumerate(report["findings"])]
     together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
     inside = [one for one in findings if one["unit"] == "account" and one["accounts"][0] in together]
+    comparisons = Comparison.objects.visible_to(request.user).filter(analysis=found)
     others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
     page |= {
         "report": report,
@@ -78,6 +80,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "table_rows": TABLE_ROWS,
         "sha256": found.report.sha256,
         "authorisations_sha256": found.report.authorisations_sha256,
+        "comparisons": [shown_comparison(one) for one in comparisons.select_related("closed_by").order_by("pk")],
         "others": others.select_related("item").order_by("-pk")[:20] if request.user.is_ministry else [],
     }
     return render(request, "monitoring/analysis.html", page)

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from monitoring.declared import count
 from monitoring.intake import Unreadable, take_in
 from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
@@ -36,6 +37,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--lines", type=Path, metavar="FOLDER", help="where to write the numbers of the lines that findings rest on"
         )
+        parser.add_argument(
+            "--questions", type=Path, metavar="FILE", help="periods and accounts to count beside the report"
+        )
+        parser.add_argument("--answers", type=Path, metavar="FILE", help="where these counts go")
         parser.add_argument("--folder", type=Path, help="where to work (twice the file's size is needed)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,6 +57,9 @@ class Command(BaseCommand):
                 kept = take_in(path, Path(folder), progress=self._progress(options["progress"]))
             except Unreadable as wrong:
                 raise CommandError(str(wrong)) from wrong
+            if options["questions"]:
+                asked = json.loads(options["questions"].read_text())
+                options["answers"].write_text(json.dumps(count(kept, asked)))
             report = read(kept, told)
         options["json"].write_bytes(written(report))
         self.stderr.write(
