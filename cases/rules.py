@@ -112,6 +112,7 @@ REFERRAL_RULES = {
     "withdraw": Rule(
         "Withdraw the referral", SUPERVISOR, from_states=_states("queued", "acknowledged"), to_state="withdrawn"
     ),
+    "add_analyses": Rule("Send analyses made since", MINISTRY, from_states=_states("queued", "acknowledged")),
 }
 
 EXHIBIT_RULES = {

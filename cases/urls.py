@@ -51,6 +51,7 @@ urlpatterns = [
     path("referrals/<str:reference>/accept/", referral.referral_accept, name="referral_accept"),
     path("referrals/<str:reference>/return/", referral.referral_return, name="referral_return"),
     path("referrals/<str:reference>/decline/", referral.referral_decline, name="referral_decline"),
+    path("referrals/<str:reference>/add-analyses/", referral.referral_add_analyses, name="referral_add_analyses"),
     path("referrals/<str:reference>/withdraw/", referral.referral_withdraw, name="referral_withdraw"),
     path("api/v1/cases/", work.Cases.as_view(), name="api_cases"),
     path("api/v1/cases/<str:reference>/", cases.OneCase.as_view(), name="api_case"),

@@ -52,6 +52,7 @@ _SENTENCES = {
     "referral.declined": "{reference}: declined by the authority",
     "referral.withdrawn": "{reference}: withdrawn by the ministry",
     "referral.added_to": "{reference}: a late answer was added",
+    "referral.analyses_added": "{reference}: analyses were added",
 }
 
 

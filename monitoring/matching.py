@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import ibis
@@ -43,16 +45,10 @@ class Permit:
 
     @classmethod
     def read(cls, said: dict[str, Any]) -> Permit:
-        """From a plain record: id or reference, accounts, nets, models, endpoints, starts and ends (RFC 3339), caps.
+        """From a plain record, as docs/usage-log.md has it and `said` writes it.
 
         Raises ValueError or KeyError for what lacks accounts, a beginning or an end.
         """
-        if "permit" in said:  # as `dataclasses.asdict` writes one
-            whole = dict(said["permit"])
-            for name in ("accounts", "nets", "models", "endpoints", "agents"):
-                whole[name] = frozenset(whole[name])
-            whole["hours"] = tuple(whole["hours"]) if whole["hours"] else None
-            return cls(**whole)
         caps = said.get("caps") or {}
         hours = said.get("hours")
         return cls(
@@ -70,7 +66,36 @@ class Permit:
             tokens=caps.get("tokens"),
             probing=bool(said.get("probing", True)),
             retroactive=bool(said.get("retroactive")),
+            since=_instant(said["counts_from"]) if said.get("counts_from") else cls.since,
+            until=_instant(said["counts_until"]) if said.get("counts_until") else cls.until,
         )
+
+    def said(self) -> dict[str, Any]:
+        """The plain record that `read` reads, with nothing left out that limits: what empty lists permit is not said."""
+        lists = {"nets": self.nets, "models": self.models, "endpoints": self.endpoints, "user_agents": self.agents}
+        caps = {"requests": self.requests, "requests_a_day": self.requests_a_day, "tokens": self.tokens}
+        return {
+            "reference": self.reference,
+            "accounts": sorted(self.accounts),
+            "starts": _written(self.starts),
+            "ends": _written(self.ends),
+            **{name: sorted(names) for name, names in lists.items() if names},
+            **({"hours": [f"{m // 60:02}:{m % 60:02}" for m in self.hours]} if self.hours else {}),
+            **({"caps": found} if (found := {k: v for k, v in caps.items() if v is not None}) else {}),
+            "probing": self.probing,
+            "retroactive": self.retroactive,
+            **({"counts_from": _written(self.since)} if self.since != Permit.since else {}),
+            **({"counts_until": _written(self.until)} if self.until != Permit.until else {}),
+        }
+
+
+def written(permits: Iterable[Permit]) -> str:
+    """Permits as the JSON that `analyse_log --authorisations` takes: the same text for the same permits."""
+    return json.dumps([permit.said() for permit in permits], ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+
+
+def _written(us: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).isoformat()
 
 
 def permits_of(reference: str, history: History, registered_at: datetime) -> list[Permit]:

@@ -36,6 +36,8 @@ class Options:
 
     rate_limit: int | None = None  # requests a minute
     permits: Sequence[Permit] = ()
+    # Of the file that the permits came in, so that a report says what it was compared with.
+    permits_sha256: str | None = None
     # Where the numbers of the lines on which findings rest are written, each under the hash that its finding names.
     lines: Path | None = None
     # The address of a ClickHouse server (monitoring.clickhouse); where empty, DuckDB reckons in this process.
@@ -162,7 +164,7 @@ def read(kept: Kept, options: Options = NOTHING_TOLD) -> dict[str, Any]:
     """The report: how many rows, which findings, what speaks for innocence, how it was reckoned. Plain JSON values."""
     if not kept.rows:
         missing = not_computable(kept.columns, options.rate_limit, pd.DataFrame(), {})
-        return report(kept, [], [], pd.DataFrame(), (0, 0), [], {}, missing)
+        return report(kept, [], [], pd.DataFrame(), (0, 0), [], {}, missing, options.permits_sha256)
     reading = Reading(kept, options)
     try:
         return _read(reading)
@@ -211,7 +213,7 @@ def _read(reading: Reading) -> dict[str, Any]:
     if len(found) == sets.SETS_AT_MOST:
         kept.notes.append(f"Of the coordinated sets the {sets.SETS_AT_MOST} largest are measured.")
     missing = not_computable(kept.columns, options.rate_limit, scored, compared(peers, reference))
-    return report(kept, findings, matches, values, period, innocent, drawn, missing)
+    return report(kept, findings, matches, values, period, innocent, drawn, missing, options.permits_sha256)
 
 
 def _members(findings: list[dict[str, Any]], numbers: dict[str, int]) -> dict[int, list[int]]:

@@ -131,6 +131,7 @@ def report(
     explanations: list[dict[str, str]],
     charts: dict[str, Any],
     missing: list[dict[str, str]],
+    authorisations_sha256: str | None,
 ) -> dict[str, Any]:
     """Everything there is to say; `findings` are in their order already."""
     return {
@@ -150,6 +151,7 @@ def report(
         "to": _said(period[1]) if kept.rows else None,
         "not_computable": missing,
         "findings": findings,
+        "authorisations_sha256": authorisations_sha256,
         "authorisations": [
             {
                 "reference": m.reference,

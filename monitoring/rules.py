@@ -32,6 +32,16 @@ ANALYSIS_RULES = {
 }
 
 
+# Of a declared disclosure beside a log.
+COMPARISON_RULES = {
+    "note_comparison": Rule("Note that there is no gap", system=True, to_state="noted"),
+    "open_gap": Rule("Ask a person to look at a gap", system=True, to_state="open"),
+    "dismiss_gap": Rule(
+        "Say why nothing more is needed", MINISTRY, from_states=frozenset({"open"}), to_state="dismissed"
+    ),
+}
+
+
 def not_yet_verified(by: Any, feed: Any) -> str | None:
     if by.organisation.state != "verified":
         return "The ministry has not verified your organisation yet."

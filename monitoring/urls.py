@@ -2,10 +2,10 @@
 
 from django.urls import path, register_converter
 
-from monitoring.api import alerts
+from monitoring.api import alerts, analyses
 from monitoring.api import feeds as api
 from monitoring.views import analysis as views
-from monitoring.views import feeds
+from monitoring.views import comparison, feeds
 
 
 class AlertReference:
@@ -46,6 +46,25 @@ urlpatterns = [
     path("api/v1/alerts/", alerts.Alerts.as_view(), name="api_alerts"),
     path("api/v1/alerts/<alert_reference:reference>/", alerts.OneAlert.as_view(), name="api_alert"),
     path("api/v1/alerts/<alert_reference:reference>/dismiss/", alerts.Dismiss.as_view(), name="api_alert_dismiss"),
+    path(
+        "api/v1/evidence/<evidence_reference:reference>/analyses/",
+        analyses.Analyses.as_view(),
+        name="api_evidence_analyses",
+    ),
+    path("api/v1/analyses/<row_number_of_monitoring:pk>/", analyses.OneAnalysis.as_view(), name="api_analysis"),
+    path(
+        "api/v1/analyses/<row_number_of_monitoring:pk>/report/", analyses.Report.as_view(), name="api_analysis_report"
+    ),
+    path(
+        "api/v1/analyses/<row_number_of_monitoring:pk>/authorisations/",
+        analyses.Authorisations.as_view(),
+        name="api_analysis_authorisations",
+    ),
+    path(
+        "api/v1/analyses/<row_number_of_monitoring:pk>/declared/",
+        analyses.DeclaredBeside.as_view(),
+        name="api_analysis_declared",
+    ),
     path("monitoring/", feeds.monitoring, name="monitoring"),
     path("usage/", feeds.own_feeds, name="own_feeds"),
     path("usage/<row_number_of_monitoring:pk>/", feeds.feed, name="feed"),
@@ -55,6 +74,7 @@ urlpatterns = [
     path("alerts/<alert_reference:reference>/review/", feeds.alert_review, name="alert_review"),
     path("alerts/<alert_reference:reference>/dismiss/", feeds.alert_dismiss, name="alert_dismiss"),
     path("alerts/<alert_reference:reference>/take/", feeds.alert_take, name="alert_take"),
+    path("volumes/<row_number_of_monitoring:pk>/dismiss/", comparison.gap_dismiss, name="gap_dismiss"),
     path("evidence/<evidence_reference:reference>/analyses/", views.analyses, name="analyses"),
     path("evidence/<evidence_reference:reference>/analyse/", views.analysis_request, name="analysis_request"),
     path("analyses/<row_number_of_monitoring:pk>/", views.analysis, name="analysis"),
@@ -71,5 +91,11 @@ urlpatterns = [
             name=f"analysis_{kind}",
         )
         for kind in ("json", "csv", "pdf")
+    ),
+    path(
+        "analyses/<row_number_of_monitoring:pk>/authorisations.json",
+        views.analysis_download,
+        {"kind": "authorisations"},
+        name="analysis_authorisations",
     ),
 ]

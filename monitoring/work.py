@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -20,12 +19,16 @@ from django.core.files.storage import Storage
 from disclosures.models import Authorisation
 from ledger.time import now
 from monitoring.actions.analysis import begin, fail, finish, hear
+from monitoring.actions.comparing import declared_by_others
 from monitoring.matching import Permit, permits_of
+from monitoring.matching import written as as_json
 from monitoring.models import Analysis
 from monitoring.report import METHOD
 
 log = structlog.get_logger(__name__)
 PIECE = 1 << 20
+AUTHORISATIONS = "authorisations.json"
+QUESTIONS, ANSWERS = "questions.json", "answers.json"
 HEARD_EVERY = 2.0  # seconds
 LONGEST = 1500.0  # seconds for one file
 TOO_LONG = "The file could not be read within 25 minutes. Hand in a shorter period, or run the analysis yourself."
@@ -42,19 +45,30 @@ def work(analysis_id: int) -> Analysis | None:
         folder = Path(name)
         try:
             log_file = _fetched(analysis, folder)
-            said = _permits(analysis)
+            said, asked = _permits(analysis), declared_by_others(analysis)
         except OSError:
             log.exception("analysis_file_missing", analysis=analysis.pk)
             return fail(analysis.pk, attempt=attempt, reason="The file cannot be read at the moment.")
-        (folder / "permits.json").write_text(
-            json.dumps([{"permit": dataclasses.asdict(p)} for p in said], default=sorted)
-        )
+        permits = as_json(said) if said else ""
+        if permits:
+            (folder / AUTHORISATIONS).write_text(permits)
+        (folder / QUESTIONS).write_text(json.dumps([said.question() for _, said in asked.values()]))
         reason = _read(analysis, folder, log_file)
         if reason:
             return fail(analysis.pk, attempt=attempt, reason=reason)
         written = (folder / "report.json").read_text()
+        counts = json.loads((folder / ANSWERS).read_text())
     digest = hashlib.sha256(written.encode()).hexdigest()
-    return finish(analysis.pk, attempt=attempt, written=written, sha256=digest, method_version=METHOD)
+    return finish(
+        analysis.pk,
+        attempt=attempt,
+        written=written,
+        sha256=digest,
+        method_version=METHOD,
+        authorisations=permits,
+        asked=asked,
+        counts=counts,
+    )
 
 
 def _fetched(analysis: Analysis, folder: Path) -> Path:
@@ -78,8 +92,10 @@ def _permits(analysis: Analysis) -> list[Permit]:
 def _read(analysis: Analysis, folder: Path, log_file: Path) -> str:
     """Run the reader on the file; the reason in plain words why there is no report, empty if there is one."""
     command = [sys.executable, "-m", "django", "analyse_log", str(log_file), "--json", str(folder / "report.json")]
-    command += ["--folder", str(folder), "--authorisations", str(folder / "permits.json")]
-    command += ["--progress", str(folder / "progress")]
+    command += ["--folder", str(folder), "--progress", str(folder / "progress")]
+    command += ["--questions", str(folder / QUESTIONS), "--answers", str(folder / ANSWERS)]
+    if (folder / AUTHORISATIONS).exists():
+        command += ["--authorisations", str(folder / AUTHORISATIONS)]
     if analysis.rate_limit:
         command += ["--rate-limit", str(analysis.rate_limit)]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
@@ -91,7 +107,8 @@ def _read(analysis: Analysis, folder: Path, log_file: Path) -> str:
             while child.poll() is None:
                 if time.monotonic() > until:
                     return TOO_LONG
-                if not hear(analysis.pk, read=_progress(folder), attempt=analysis.attempts):
+                read, rows = _progress(folder)
+                if not hear(analysis.pk, read=read, rows=rows, attempt=analysis.attempts):
                     return "Another worker has taken this analysis on."
                 with_patience(child)
         finally:
@@ -115,8 +132,10 @@ def with_patience(child: subprocess.Popen[Any]) -> None:
         return
 
 
-def _progress(folder: Path) -> int:
+def _progress(folder: Path) -> tuple[int, int]:
+    """How many bytes of the file were read, and how many rows were found in them."""
     try:
-        return int((folder / "progress").read_text() or 0)
+        read, rows = (folder / "progress").read_text().split()
+        return int(read), int(rows)
     except (OSError, ValueError):
-        return 0
+        return 0, 0

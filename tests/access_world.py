@@ -11,6 +11,7 @@ from accounts.models import User
 from cases import tasks
 from cases.actions import case as cases
 from cases.actions import extensions, notices, service
+from cases.actions.analyses import add_analyses
 from cases.actions.exhibits import disclose
 from config import story
 from disclosures import actions as filings
@@ -19,7 +20,7 @@ from disclosures.examples import AUTHORISATION
 from disclosures.models import Authorisation
 from ledger.references import next_references
 from ledger.time import now, standing_at
-from monitoring.models import Alert, AlertVersion, Feed
+from monitoring.models import Alert, AlertVersion, Analysis, Comparison, Feed
 from notifications.actions import invitation_token
 from notifications.actions.webhooks import add_endpoint
 from notifications.models import Message
@@ -113,10 +114,14 @@ def everything(today: datetime = TODAY) -> Everything:
         alert = alerted(w)
         asked_for, agreed = _authorisations(w)
         reading = analysed(exhibit.item, by=w.complainant)
+        add_analyses(referred.referrals.get().pk, by=w.caseworker)
+        analysed(exhibit.item, by=w.complainant)  # and one that the authority was not sent
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
+    gap = _gap(reading, submitted)
     e.args = {
+        "gap_dismiss": [gap.pk],
         "alert": [alert.reference],
         "api_alert": [alert.reference],
         "feed": [alert.feed_id],
@@ -174,6 +179,8 @@ def everything(today: datetime = TODAY) -> Everything:
         "api_evidence_item": [item.reference],
         "api_evidence_remove": [item.reference],
         "api_evidence_file": [exhibit.item.reference],
+        "api_evidence_analyses": [exhibit.item.reference],
+        "api_analysis": [reading.pk],
         "api_case": [running.reference],
         "api_exhibit": [exhibit.pk],
         "api_notice": [own.reference],
@@ -186,6 +193,7 @@ def everything(today: datetime = TODAY) -> Everything:
         "analysis_json": [reading.pk],
         "analysis_csv": [reading.pk],
         "analysis_pdf": [reading.pk],
+        "analysis_authorisations": [reading.pk],
         "evidence_item": [item.reference],
         "evidence_remove": [item.reference],
         "evidence_download": [item.reference, "full"],
@@ -240,6 +248,14 @@ def alerted(w: World, name: str = "main") -> Alert:
         batches=1,
     )
     return alert
+
+
+def _gap(reading: Analysis, filing: Any) -> Comparison:
+    """A gap between a log and what was declared, as an analysis leaves it."""
+    figure = {"name": "requests", "declared": 5, "precision": "exact", "counted": 300, "gap": True}
+    spans = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z", "ongoing": False, "covered": True}
+    result = {"reference": filing.reference, **spans, "basis": "accounts", "figures": [figure], "gap": True}
+    return Comparison.objects.create(analysis=reading, version=filing.latest, result=result, state="open")
 
 
 def _authorisations(w: World) -> list[Authorisation]:

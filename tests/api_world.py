@@ -25,6 +25,7 @@ from disclosures.examples import AUTHORISATION
 from disclosures.models import StandingDeclaration
 from ledger.time import now, standing_at
 from monitoring.actions import alerts
+from monitoring.actions import analysis as readings
 from monitoring.models import Feed
 from tests.access_world import TODAY, Everything, alerted, doubted, resolved
 from tests.accounts.test_clients import bearer
@@ -62,6 +63,7 @@ def states(e: Everything) -> Objects:
     alleged = {**story.allegation_content(911, evidence, respondent="Kestrel plc"), "filer_reference": "P-2"}
     allegation = story.draft("allegation", w.complainant, alleged)
     asked_nothing = notice_to(open_case(w, at=now()), w.complainant)
+    read = {"done": e.args["api_analysis"]}
     return {
         "disclosure": {
             "draft": [whole.reference],
@@ -74,6 +76,9 @@ def states(e: Everything) -> Objects:
             "admitted": e.args["api_allegation"],
         },
         "evidence": {"kept": e.args["api_evidence_item"], "exhibit": e.args["api_evidence_file"]},
+        # By the name of its address, and by its path.
+        "analysis": read,
+        "analyse": read,
         "case": {
             "open": e.args["api_case"],
             "reopened": [_withdrawn(w).case.reference],
@@ -104,6 +109,7 @@ def all_states(e: Everything) -> Objects:
     """Those, and every other state that the rules know; to be called as of TODAY."""
     found = states(e)
     for noun, more in (
+        ("analysis", _analyses(e)),
         ("disclosure", _disclosures(e)),
         ("allegation", _allegations(e)),
         ("authorisation", _authorisations(e)),
@@ -118,6 +124,17 @@ def all_states(e: Everything) -> Objects:
         "closed": [Referral.objects.get(reference=found["referral"]["accepted"][0]).case.reference],
     }
     return found
+
+
+def _analyses(e: Everything) -> dict[str, list[Any]]:
+    by = e.w.complainant
+    queued, running, failed = (
+        readings.request_analysis(story.give_evidence(by, f"Usage {number}").pk, by=by) for number in range(3)
+    )
+    readings.begin(running.pk)
+    readings.begin(failed.pk)
+    readings.fail(failed.pk, attempt=1, reason="The file is empty.")
+    return {"queued": [queued.pk], "running": [running.pk], "failed": [failed.pk]}
 
 
 def _filed(e: Everything, number: int) -> Any:

@@ -25,11 +25,14 @@ from evidence import actions as evidence
 from ledger.models import Event
 from ledger.time import now, standing_at
 from monitoring import tasks as watching
+from monitoring.actions.analysis import request_analysis
+from monitoring.work import work
 from notifications.letters import render
 from notifications.models import Message
 from tests.access_matrix import MATRIX
 from tests.cases.world import MONDAY, World, notice_to, open_case, world
 from tests.cast import organisation, person
+from tests.monitoring.logs import lines, ordinary, swept
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,6 +101,7 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     content = story.allegation_content(701, item, respondent="x")
     story.file_it("allegation", by, with_canaries("allegation", content, canary))
     permission_with_canaries(by, canary)
+    log = usage_log_with_canaries(by, canary)
     notice = notice_to(case, by)
     for question in notice.questions.all():
         notices.save_answer(
@@ -105,7 +109,7 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
             by=by,
             how="answer",
             text=canary(f"answer.{question.number}"),
-            evidence=[item.reference],
+            evidence=[item.reference, log.reference],
             revision=0,
         )
     extensions.request_extension(
@@ -126,6 +130,18 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     cases.add_note(case.pk, by=w.caseworker, text=canary("ministry.note"))
     cases.write_brief(case.pk, by=w.caseworker, head="summary", text=canary("ministry.brief"), number=0)
     cases.propose(case.pk, by=w.caseworker, outcome="settled", reasons=canary("ministry.proposal"))
+
+
+def usage_log_with_canaries(by: User, canary: Canaries) -> Any:
+    """A usage log with a canary in its fields, and its analysis: the report names accounts."""
+    words = {name: canary(f"log.{name}") for name in ("model", "endpoint", "net", "user_agent")}
+    rows = [{**row, **words} for row in swept(canary("log.account"), 300)]
+    item = story.give_evidence(by, "Usage log", log=lines([*ordinary(120), *rows]))
+    done = work(request_analysis(item.pk, by=by).pk)
+    assert done is not None
+    assert done.state == "done", done.failure
+    assert canary.words["log.account"] in done.report.written
+    return item
 
 
 def permission_with_canaries(by: User, canary: Canaries) -> None:
@@ -149,7 +165,15 @@ def permission_with_canaries(by: User, canary: Canaries) -> None:
 
 # What the API answers to a GET, for whoever is signed in to the pages: as much as to a program with every scope.
 API = [name for name in MATRIX if name.startswith("api_") and "200" in MATRIX[name]["GET"]]
-_CALLED = {"response": "notice", "disclosure": "filing", "allegation": "filing", "usage": "feed"}
+# Of what ends like a list: what is none.
+ONES = {"api_docs", "api_analysis", "api_analysis_authorisations", "api_evidence_analyses"}
+_CALLED = {
+    "analyses": "evidence",
+    "response": "notice",
+    "disclosure": "filing",
+    "allegation": "filing",
+    "usage": "feed",
+}
 _LINK = re.compile(r'(?:href|action)="(/[^"#?]*)')
 
 
@@ -179,7 +203,7 @@ def guesses() -> list[str]:
     from cases.models import Exhibit, Notice, Referral
     from disclosures.models import Authorisation, Filing
     from evidence.models import EvidenceItem
-    from monitoring.models import Alert, Feed
+    from monitoring.models import Alert, Analysis, Feed
 
     objects = {
         "case": Case.objects.values_list("reference", flat=True),
@@ -188,6 +212,7 @@ def guesses() -> list[str]:
         "filing": Filing.objects.values_list("reference", flat=True),
         "authorisation": Authorisation.objects.values_list("reference", flat=True),
         "evidence": EvidenceItem.objects.values_list("reference", flat=True),
+        "analysis": Analysis.objects.values_list("pk", flat=True),
         "feed": Feed.objects.values_list("pk", flat=True),
         "alert": Alert.objects.values_list("reference", flat=True),
         "exhibit": Exhibit.objects.values_list("pk", flat=True),
@@ -204,7 +229,7 @@ def guesses() -> list[str]:
         "api_disclosure_version": [1],
         "api_allegation_version": [1],
     }
-    found = [reverse(name) for name in API if name == "api_evidence" or (name.endswith("s") and name != "api_docs")]
+    found = [reverse(name) for name in API if name == "api_evidence" or (name.endswith("s") and name not in ONES)]
     for name in MATRIX:
         if name.startswith("api_") and name not in API:
             continue
@@ -246,7 +271,14 @@ def test_rival_stranger_and_authority_see_no_canary(scene: tuple[World, Case, Ca
 def test_owner_and_ministry_do_see_them(scene: tuple[World, Case, Canaries]) -> None:
     """The control: the same search finds the canaries where they may be seen."""
     w, _, canary = scene
-    own = {line.split(" at ")[0] for line in seen(w.respondent, canary)}
+    lines_seen = seen(w.respondent, canary)
+    own = {line.split(" at ")[0] for line in lines_seen}
+    # The account goes through the report: its page, the JSON, the table, and the API.
+    read = {
+        line.split(" at ")[1].rsplit("/", 1)[-1] or line for line in lines_seen if line.startswith("log.account at")
+    }
+    assert {"report.json", "report.csv"} <= read
+    assert any(line.startswith("log.account at /api/v1/analyses/") for line in lines_seen)
     assert {name for name in canary.words if not name.startswith("ministry.")} - own == set()
     assert not any(name.startswith("ministry.") for name in own)
     staff = {line.split(" at ")[0] for line in seen(w.colleague, canary)}
@@ -262,7 +294,10 @@ def test_authority_sees_what_was_referred_and_no_notes(scene: tuple[World, Case,
         found = {line.split(" at ")[0] for line in seen(w.officer, canary)}
         assert {"answer.1", "answer.2", "ministry.brief", "evidence.title", "evidence.content"} <= found
         hidden = ("ministry.note", "ministry.proposal", "extension.", "disclosure.", "allegation.", "draft.")
-        hidden += ("authorisation.",)
         assert not any(name.startswith(hidden) for name in found)
+        # Of authorisations it reads what the analysis that was sent compared, to compute it again, and nothing else.
+        compared = {f"authorisation.{name}" for name in ("accounts", "networks", "models", "endpoints", "user_agents")}
+        assert {name for name in found if name.startswith("authorisation.")} <= compared
+        assert "log.account" in found
         # And nothing of it reaches the other side by the referral.
         assert seen(w.complainant, canary) == set()

@@ -16,8 +16,8 @@ from disclosures.models import Authorisation, Filing
 from disclosures.rules import ALLEGATION_RULES, AUTHORISATION_RULES, DISCLOSURE_RULES
 from disclosures.rules import RULES as FILINGS
 from evidence.rules import RULES as EVIDENCE
-from monitoring.models import Alert, Feed
-from monitoring.rules import ALERT_RULES, FEED_RULES
+from monitoring.models import Alert, Comparison, Feed
+from monitoring.rules import ALERT_RULES, COMPARISON_RULES, FEED_RULES
 from notifications.models import Delivery, Endpoint
 from notifications.rules import DELIVERY_RULES, ENDPOINT_RULES, WEBHOOK_RULES
 from notifications.rules import RULES as NOTIFICATIONS
@@ -40,6 +40,7 @@ ENDS = {
     "delivered",
     "dismissed",
     "taken",
+    "noted",
 }
 
 
@@ -56,6 +57,7 @@ ENDS = {
         (DELIVERY_RULES, set(Delivery.State.values)),
         (FEED_RULES, set(Feed.State.values)),
         (ALERT_RULES, set(Alert.State.values)),
+        (COMPARISON_RULES, set(Comparison.State.values)),
     ],
 )
 def test_every_state_is_reached_and_left_or_an_end(rules: dict, states: set[str]) -> None:  # type: ignore[type-arg]
@@ -79,7 +81,7 @@ def test_both_kinds_of_filing_use_every_state_there_is() -> None:
         ("cases", list(CASES.values())),
         ("disclosures", [*FILINGS.values(), AUTHORISATION_RULES]),
         ("evidence", [EVIDENCE]),
-        ("monitoring", [FEED_RULES, ALERT_RULES]),
+        ("monitoring", [FEED_RULES, ALERT_RULES, COMPARISON_RULES]),
         ("notifications", [NOTIFICATIONS, WEBHOOK_RULES, ENDPOINT_RULES, DELIVERY_RULES]),
     ],
 )

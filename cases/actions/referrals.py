@@ -44,6 +44,8 @@ from ledger.actions import Entry, action, record, record_many
 from ledger.models import Event
 from ledger.references import next_reference
 from ledger.time import local_date, now
+from monitoring.actions.analysis import hide_analyses, show_analyses
+from monitoring.models import Analysis
 from notifications.actions import Letter, tell, tell_all
 from web.problems import Invalid
 
@@ -73,6 +75,7 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
     reasons = why_unresolved(Counter(n.state for n in notices), by_hand=by is not None)
     exhibits = list(case.exhibits.select_related("item", "party"))
     sent = [e for e in exhibits if e.party.may_be_referred and not e.item.privileged]
+    analyses = list(Analysis.objects.finished().filter(item__in=[e.item_id for e in sent]))
     authority = Organisation.objects.authority()
     lapse_requests(notice__case=case)
     # The event comes before the row: the chronology that is sent ends with the referral itself.
@@ -99,6 +102,7 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
         referred_by=by,
         sent={
             **_snapshot(case, parties, notices, sent, reasons, reason),
+            "analyses": [_as_sent(one) for one in analyses],
             "withheld": len(exhibits) - len(sent),
         },
         events_upto=events[-1].pk,
@@ -106,6 +110,7 @@ def refer(case_id: int, *, by: User | None = None, reason: str = "") -> Referral
     case.state, case.remind_at = rule.after, None
     case.save(update_fields=["state", "remind_at"])
     _give_sight(case, referral, parties, sent)
+    show_analyses(analyses, authority, by=by, reason=f"referral:{referral.pk}")
     _tell_of_referral(case, referral, parties)
     return referral
 
@@ -184,6 +189,10 @@ def _snapshot(
     }
 
 
+def _as_sent(analysis: Analysis) -> dict[str, Any]:
+    return {"id": analysis.pk, "reference": analysis.item.reference, "sha256": analysis.report.sha256}
+
+
 def _filing_goes(case: Case, parties: list[Party]) -> bool:
     source = case.source
     filer = next((p for p in parties if source and p.organisation_id == source.organisation_id), None)
@@ -255,6 +264,7 @@ def withdraw(referral_id: int, *, by: User, reason: str) -> Referral:
     """The ministry takes a referral back: the authority no longer sees it, the case opens in a new round."""
     referral = _step(referral_id, "withdraw", by=by, text=reason)
     end_grants(referral.authority, f"referral:{referral.pk}")
+    hide_analyses(referral.authority, f"referral:{referral.pk}")
     FilingGrant.objects.current().filter(reason=f"referral:{referral.pk}").update(until=now())
     return referral
 
@@ -338,6 +348,8 @@ def add_late(case: Case, response: Response, exhibits: list[Exhibit], *, by: Use
     LateAddition.objects.create(referral=referral, response=response, at=now())
     sent = [e.item for e in exhibits if not e.item.privileged]
     grant(sent, referral.authority, FULL, by=by, reason=f"referral:{referral.pk}")
+    there = Analysis.objects.finished().filter(item__in=sent)
+    show_analyses(there, referral.authority, by=by, reason=f"referral:{referral.pk}")
     record(
         by,
         "referral.added_to",

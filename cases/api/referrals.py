@@ -74,6 +74,12 @@ class SentExhibitSerializer(serializers.Serializer[Any]):
     confidential = serializers.BooleanField()
 
 
+class SentAnalysisSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField(help_text="To be read at /api/v1/analyses/<id>/")
+    reference = serializers.CharField(help_text="Of the evidence that was analysed")
+    sha256 = serializers.CharField(help_text="Of the report")
+
+
 class SentSerializer(serializers.Serializer[Any]):
     """What the page shows of what was sent. Row numbers of answers stay inside."""
 
@@ -87,6 +93,7 @@ class SentSerializer(serializers.Serializer[Any]):
     parties = SentPartySerializer(many=True)
     notices = SentNoticeSerializer(many=True)
     exhibits = SentExhibitSerializer(many=True)
+    analyses = SentAnalysisSerializer(many=True, required=False)
     withheld = serializers.IntegerField(help_text="How many exhibits did not go along")
     filing = serializers.CharField(allow_blank=True)
 

@@ -15,12 +15,14 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
 from cases.actions import referrals as act
+from cases.actions.analyses import add_analyses, analyses_since
 from cases.brief import REASONS_IN_WORDS, laid_out
 from cases.forms import AcceptReferralForm, DeclineReferralForm, ReasonForm, ReturnReferralForm
 from cases.models import Notice, Party, Referral, Response
 from cases.rules import REFERRAL_RULES
 from cases.views.notice import answers_of
 from cases.wording import timeline
+from monitoring.models import Analysis, AnalysisGrant
 from web.pages import form_page, sent
 
 GROUPS = (
@@ -57,7 +59,7 @@ def referrals(request: SignedInRequest) -> HttpResponse:
 def referral(request: SignedInRequest, reference: str) -> HttpResponse:
     """A referral as it was sent: reasons, brief, chronology, parties, exhibits, and what came after."""
     found = find(request, reference)
-    sent_then = found.sent
+    sent_then, verbs = found.sent, allowed(request.user, REFERRAL_RULES, found)
     events = act.chronology(found).select_related("actor__organisation")
     late = [addition.response for addition in found.additions.select_related("response__notice").order_by("pk")]
     responses = Response.objects.filter(pk__in=sent_then.get("responses", [])).select_related("notice").order_by("pk")
@@ -71,10 +73,28 @@ def referral(request: SignedInRequest, reference: str) -> HttpResponse:
         "events": timeline(events, reader=request.user),
         "answers": [{"response": r, "answers": answers_of(r)} for r in responses],
         "late": [{"response": r, "answers": answers_of(r), "exhibits": _of(r)} for r in late],
+        "analyses": _analyses(request, found),
+        "unsent": len(analyses_since(found)) if "add_analyses" in verbs else 0,
         "steps": found.steps.select_related("by__organisation").order_by("pk"),
-        "verbs": allowed(request.user, REFERRAL_RULES, found),
+        "verbs": verbs,
     }
     return render(request, "cases/referral.html", page)
+
+
+def _analyses(request: SignedInRequest, found: Referral) -> list[dict[str, Any]]:
+    """What of analyses the authority was sent, and what was added later; with a link for who may read it."""
+    reason = f"referral:{found.pk}"
+    grants = AnalysisGrant.objects.filter(organisation=found.authority, reason=reason).order_by("analysis")
+    seen = Analysis.objects.visible_to(request.user).filter(pk__in=grants.values("analysis"))
+    readable, then = set(seen.values_list("pk", flat=True)), {one["id"] for one in found.sent.get("analyses", [])}
+    return [
+        {
+            "analysis": grant.analysis,
+            "added": None if grant.analysis_id in then else grant.since,
+            "readable": grant.analysis_id in readable,
+        }
+        for grant in grants.select_related("analysis__item", "analysis__report").defer("analysis__report__written")
+    ]
 
 
 def _of(response: Response) -> Any:
@@ -86,6 +106,14 @@ def _of(response: Response) -> Any:
 def referral_acknowledge(request: SignedInRequest, reference: str) -> HttpResponse:
     act.acknowledge(find(request, reference).pk, by=request.user)
     messages.success(request, f"{reference} is acknowledged. The ministry is told.")
+    return redirect("referral", reference)
+
+
+@login_required
+@require_POST
+def referral_add_analyses(request: SignedInRequest, reference: str) -> HttpResponse:
+    add_analyses(find(request, reference).pk, by=request.user)
+    messages.success(request, "Sent. The authority is told.")
     return redirect("referral", reference)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
+from accounts.models import Organisation, User
 from accounts.permissions import check
 from evidence.models import EvidenceItem
 from ledger.actions import action, record
 from ledger.time import now
-from monitoring.models import Analysis, AnalysisReport
+from monitoring.actions.comparing import Asked, keep_comparisons
+from monitoring.models import Analysis, AnalysisGrant, AnalysisReport
 from monitoring.models.analysis import ATTEMPTS
 from monitoring.rules import ANALYSIS_RULES, ITEM_RULES
 
@@ -43,27 +48,49 @@ def begin(analysis_id: int) -> Analysis | None:
     if row.attempts >= ATTEMPTS:
         _end(row, "failed", GIVEN_UP)
         return None
-    row.state, row.attempts, row.read = ANALYSIS_RULES["begin"].after, row.attempts + 1, 0
+    row.state, row.attempts = ANALYSIS_RULES["begin"].after, row.attempts + 1
+    row.read = row.rows = 0
     row.started_at = row.heard_at = now()
-    row.save(update_fields=["state", "attempts", "read", "started_at", "heard_at"])
+    row.save(update_fields=["state", "attempts", "read", "rows", "started_at", "heard_at"])
     return row
 
 
 @action
-def hear(analysis_id: int, *, read: int, attempt: int) -> bool:
-    """The worker lives, and has read so many bytes. False: the analysis is no longer this worker's."""
+def hear(analysis_id: int, *, read: int, rows: int, attempt: int) -> bool:
+    """The worker lives: so many bytes are read, so many rows found. False: the analysis is no longer this worker's."""
     mine = Analysis.objects.filter(pk=analysis_id, state="running", attempts=attempt)
-    return bool(mine.update(read=read, heard_at=now()))
+    return bool(mine.update(read=read, rows=rows, heard_at=now()))
 
 
 @action
-def finish(analysis_id: int, *, attempt: int, written: str, sha256: str, method_version: str) -> Analysis | None:
-    """Keep the report. None: the analysis is no longer this worker's."""
+def finish(
+    analysis_id: int,
+    *,
+    attempt: int,
+    written: str,
+    sha256: str,
+    method_version: str,
+    authorisations: str = "",
+    asked: Asked | None = None,
+    counts: Iterable[dict[str, Any]] = (),
+) -> Analysis | None:
+    """Keep the report, and what was compared: authorisations, declared disclosures (`asked`).
+
+    None: the analysis is no longer this worker's.
+    """
     row = _mine(analysis_id, attempt)
     if row is None:
         return None
     check(None, ANALYSIS_RULES["finish"], row)
-    AnalysisReport.objects.create(analysis=row, written=written, sha256=sha256, method_version=method_version)
+    AnalysisReport.objects.create(
+        analysis=row,
+        written=written,
+        sha256=sha256,
+        method_version=method_version,
+        authorisations=authorisations,
+        authorisations_sha256=hashlib.sha256(authorisations.encode()).hexdigest() if authorisations else "",
+    )
+    keep_comparisons(row, asked or {}, counts)
     _end(row, ANALYSIS_RULES["finish"].after, "")
     return row
 
@@ -79,6 +106,20 @@ def fail(analysis_id: int, *, attempt: int, reason: str) -> Analysis | None:
     return row
 
 
+def show_analyses(analyses: Iterable[Analysis], organisation: Organisation, *, by: User | None, reason: str) -> None:
+    """Give an organisation sight of analyses, from now on: a shared step of actions above."""
+    instant = now()
+    AnalysisGrant.objects.bulk_create(
+        AnalysisGrant(analysis=one, organisation=organisation, reason=reason, given_by=by, since=instant)
+        for one in analyses
+    )
+
+
+def hide_analyses(organisation: Organisation, reason: str) -> None:
+    """End what was given to an organisation under `reason`."""
+    AnalysisGrant.objects.current().filter(organisation=organisation, reason=reason).update(until=now())
+
+
 def _mine(analysis_id: int, attempt: int) -> Analysis | None:
     rows = Analysis.objects.select_related("item").select_for_update(of=("self",))
     return rows.filter(pk=analysis_id, state="running", attempts=attempt).first()
@@ -87,8 +128,8 @@ def _mine(analysis_id: int, attempt: int) -> Analysis | None:
 def _end(row: Analysis, state: str, failure: str) -> None:
     row.state, row.failure, row.finished_at = state, failure, now()
     if state == "done":
-        row.read = row.item.size
-    row.save(update_fields=["state", "failure", "finished_at", "read"])
+        row.read, row.rows = row.item.size, row.report.content["rows"]
+    row.save(update_fields=["state", "failure", "finished_at", "read", "rows"])
     audience = [row.item.organisation_id]
     if state == "done":
         report = row.report

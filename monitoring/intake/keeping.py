@@ -95,9 +95,10 @@ def connect(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
 
 
 def take_in(
-    path: Path, folder: Path, *, limits: Limits = LIMITS, progress: Callable[[int, int], None] | None = None
+    path: Path, folder: Path, *, limits: Limits = LIMITS, progress: Callable[[int, int, int], None] | None = None
 ) -> Kept:
-    """Read the file once and keep its rows in `folder`. `progress(read, size)` is told bytes of the file.
+    """Read the file once and keep its rows in `folder`. `progress(read, size, rows)` is told bytes of the file, and
+    how many rows were found in them.
 
     rows + rejected are the data rows of the file: of a file that cannot be read at all each line is rejected.
     Raises Unreadable for what has no rows to count (no text, a bomb, no header).
@@ -111,12 +112,12 @@ def take_in(
     try:
         with path.open("rb") as file:
             parquet = file.read(4) == b"PAR1"
-        tell = progress or (lambda read, size: None)
+        tell = progress or (lambda read, size, rows: None)
         if parquet:
             size = path.stat().st_size
             for table, rejected, share in parquet_tables(path, kept, limits):
                 keeper.add(table, rejected)
-                tell(int(size * share), size)
+                tell(int(size * share), size, kept.rows)
         else:
             _read_text(path, limits, keeper, tell)
         keeper.finish(limits)
@@ -133,7 +134,7 @@ def _digest(path: Path, digest: Any) -> None:
             digest.update(piece)
 
 
-def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int, int], None]) -> None:
+def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int, int, int], None]) -> None:
     lines, kept, size = Lines(path, limits), keeper.kept, path.stat().st_size
     blocks: Blocks | None = None
     last = 1
@@ -154,7 +155,7 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
             keeper.add(table, blocks.rejected)
             blocks.rejected = []
         last = number + data.count(b"\n")
-        tell(lines.taken, size)
+        tell(lines.taken, size, kept.rows)
     if blocks is None:
         raise Unreadable("The file is empty." if not lines.cut else "Nothing of the compressed file can be read.")
     keeper.add(None, [(line, f"has more than {limits.line:,} bytes") for line in lines.too_long])
@@ -253,6 +254,7 @@ class _Keeper:
         self.reject(rejected)
         if table is None or not table.num_rows:
             return
+        self.kept.rows += table.num_rows  # until `finish` counts those that are kept
         self.kept.unzoned += table.num_rows - (pc.sum(table["zoned"]).as_py() or 0)
         self.present |= {name for name in OPTIONAL if table[name].null_count < table.num_rows}
         self.db.register("block", table)

@@ -1,6 +1,17 @@
 """What monitoring keeps."""
 
-from monitoring.models.analysis import Analysis, AnalysisReport
+from monitoring.models.analysis import Analysis, AnalysisGrant, AnalysisReport
+from monitoring.models.comparison import Comparison
 from monitoring.models.feed import Alert, AlertStep, AlertVersion, Batch, Feed
 
-__all__ = ["Alert", "AlertStep", "AlertVersion", "Analysis", "AnalysisReport", "Batch", "Feed"]
+__all__ = [
+    "Alert",
+    "AlertStep",
+    "AlertVersion",
+    "Analysis",
+    "AnalysisGrant",
+    "AnalysisReport",
+    "Batch",
+    "Comparison",
+    "Feed",
+]

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from evidence.models import FULL, EvidenceItem, Grant
+from accounts.models import Organisation
+from evidence.models import FULL, EvidenceItem, EvidenceQuerySet, Grant
 from ledger.time import now
 
 # A worker that has not been heard of for so long is gone; its analysis begins again.
@@ -19,23 +20,32 @@ SILENT = timedelta(minutes=3)
 ATTEMPTS = 3
 
 
+def read_by(user: Any) -> EvidenceQuerySet:
+    """The files of which the user may read analyses: the owner its own, ministry and authority what they may read in full.
+
+    Nobody else: what a rival was shown is the non-confidential version, and a report is of the whole file.
+    """
+    items = EvidenceItem.objects.visible_to(user)
+    if user is None or not user.is_authenticated or user.is_ministry:
+        return items
+    if user.is_company:
+        return items.own(user)
+    full = Grant.objects.current().filter(organisation_id=user.organisation_id, projection=FULL)
+    return items.filter(pk__in=full.values("item"))
+
+
 class AnalysisQuerySet(models.QuerySet["Analysis"]):
     def visible_to(self, user: Any) -> AnalysisQuerySet:
-        """The owner's of its own files; the ministry's and the authority's of files they may read in full.
+        """Those of the files of which the user may read analyses (`read_by`); for the authority, what it was sent."""
+        seen = self.filter(item__in=read_by(user))
+        if user is not None and user.is_authenticated and user.role == "authority_officer":
+            sent = AnalysisGrant.objects.current().filter(organisation_id=user.organisation_id)
+            return seen.filter(pk__in=sent.values("analysis"))
+        return seen
 
-        Nobody else's: what a rival was shown is the non-confidential version, and the report is of the whole file.
-        """
-        if user is None or not user.is_authenticated or not user.is_active:
-            return self.none()
-        items = EvidenceItem.objects.visible_to(user)
-        if user.is_ministry:
-            return self.filter(item__in=items)
-        if user.is_company:
-            return self.filter(item__organisation_id=user.organisation_id)
-        if user.role == "authority_officer":
-            full = Grant.objects.current().filter(organisation_id=user.organisation_id, projection=FULL)
-            return self.filter(item__in=items.filter(pk__in=full.values("item")))
-        return self.none()
+    def finished(self) -> AnalysisQuerySet:
+        """Those that have a report, in the order in which they were asked for."""
+        return self.filter(state="done").select_related("report", "item").defer("report__written").order_by("pk")
 
     def under_way(self) -> AnalysisQuerySet:
         """Asked for and not yet over."""
@@ -65,6 +75,8 @@ class Analysis(models.Model):
     heard_at = models.DateTimeField(null=True)
     # Bytes of the file that have been read.
     read = models.BigIntegerField(default=0)
+    # Rows that were found in them; when it is done, those that are kept.
+    rows = models.BigIntegerField(default=0)
     finished_at = models.DateTimeField(null=True)
     failure = models.CharField(max_length=500, blank=True)
 
@@ -91,7 +103,7 @@ class Analysis(models.Model):
     @property
     def percent(self) -> int:
         """How much of the file has been read; the reckoning after it is the last tenth."""
-        return min(100, 90 * self.read // max(1, self.item.size))
+        return 100 if self.state == "done" else min(90, 90 * self.read // max(1, self.item.size))
 
     @property
     def seconds_left(self) -> int | None:
@@ -102,6 +114,31 @@ class Analysis(models.Model):
         return round(spent * (100 - self.percent) / self.percent)
 
 
+class AnalysisGrantQuerySet(models.QuerySet["AnalysisGrant"]):
+    def current(self) -> AnalysisGrantQuerySet:
+        instant = now()
+        return self.filter(Q(until__isnull=True) | Q(until__gt=instant), since__lte=instant)
+
+
+class AnalysisGrant(models.Model):
+    """Sight of an analysis, given to an organisation by an action above: a referral sends what there is by then."""
+
+    analysis = models.ForeignKey(Analysis, on_delete=models.PROTECT, related_name="grants")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    since = models.DateTimeField(default=now)
+    until = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=40)
+    given_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = AnalysisGrantQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "analysis"], name="analysis_grant_to")]
+
+    def __str__(self) -> str:
+        return f"{self.analysis_id} to {self.organisation_id}"
+
+
 class AnalysisReport(models.Model):
     """The report as it was written, byte for byte; its hash is on the ledger."""
 
@@ -109,6 +146,9 @@ class AnalysisReport(models.Model):
     written = models.TextField()
     sha256 = models.CharField(max_length=64)
     method_version = models.CharField(max_length=40)
+    # The authorisations that were compared, as `analyse_log --authorisations` takes them; empty if there were none.
+    authorisations = models.TextField(blank=True)
+    authorisations_sha256 = models.CharField(max_length=64, blank=True)
 
     def __str__(self) -> str:
         return f"Report of analysis {self.analysis_id}"

@@ -16,9 +16,11 @@ from monitoring.actions.analysis import request_analysis
 from monitoring.charts import charts_of
 from monitoring.export import NOTHING, RUNGS, as_csv, document, methods
 from monitoring.forms import AnalysisForm
-from monitoring.models import Analysis
+from monitoring.models import Analysis, Comparison
+from monitoring.models.analysis import read_by
 from monitoring.report import rarity
 from monitoring.rules import ITEM_RULES
+from monitoring.views.comparison import shown_comparison
 from web.pdf import render as render_pdf
 
 COLOURS = {"corroborated pattern": "red", "pattern": "yellow", "noted": "grey"}
@@ -29,7 +31,7 @@ TABLE_ROWS = 400  # of a chart's table on the page; the whole is in the JSON
 @require_safe
 def analyses(request: SignedInRequest, reference: str) -> HttpResponse:
     """The analyses of one file, the latest first."""
-    item = _item(request, reference)
+    item = get_object_or_404(read_by(request.user), reference=reference)
     found = Analysis.objects.visible_to(request.user).filter(item=item).select_related("report").order_by("-pk")
     return _analyses(request, item, found, AnalysisForm())
 
@@ -53,14 +55,6 @@ def analysis_request(request: SignedInRequest, reference: str) -> HttpResponse:
     return redirect("analysis", asked.pk)
 
 
-def _item(request: SignedInRequest, reference: str) -> EvidenceItem:
-    """A file of which the reader may see analyses: the owner's, or one that may be read in full."""
-    item = get_object_or_404(EvidenceItem.objects.visible_to(request.user), reference=reference)
-    if request.user.is_company and item.organisation_id != request.user.organisation_id:
-        raise Http404
-    return item
-
-
 @login_required
 @require_safe
 def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
@@ -73,6 +67,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     findings = [_shown(one, place) for place, one in enumerate(report["findings"])]
     together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
     inside = [one for one in findings if one["unit"] == "account" and one["accounts"][0] in together]
+    comparisons = Comparison.objects.visible_to(request.user).filter(analysis=found)
     others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
     page |= {
         "report": report,
@@ -84,6 +79,8 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "charts": charts_of(report["charts"]),
         "table_rows": TABLE_ROWS,
         "sha256": found.report.sha256,
+        "authorisations_sha256": found.report.authorisations_sha256,
+        "comparisons": [shown_comparison(one) for one in comparisons.select_related("closed_by").order_by("pk")],
         "others": others.select_related("item").order_by("-pk")[:20] if request.user.is_ministry else [],
     }
     return render(request, "monitoring/analysis.html", page)
@@ -139,13 +136,16 @@ def _days(reports: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
 @login_required
 @require_GET
 def analysis_download(request: SignedInRequest, pk: int, kind: str) -> HttpResponse:
-    """The report to take away: JSON as it was written, the findings as CSV, everything as PDF."""
+    """To take away: the report as it was written, its findings as CSV, all of it as PDF; the authorisations compared."""
     found = _find(request, pk)
-    if found.state != "done":
+    if found.state != "done" or (kind == "authorisations" and not found.report.authorisations):
         raise Http404
     name = f"{found.item.reference}-analysis-{found.pk}.{kind}"
     if kind == "json":
         content, media = found.report.written.encode(), "application/json"
+    elif kind == "authorisations":
+        content, media = found.report.authorisations.encode(), "application/json"
+        name = f"{found.item.reference}-analysis-{found.pk}-authorisations.json"
     elif kind == "csv":
         content, media = as_csv(found.report.content), "text/csv; charset=utf-8"
     else:

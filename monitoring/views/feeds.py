@@ -20,9 +20,10 @@ from ledger.time import local_date, now
 from monitoring.actions import alerts as act
 from monitoring.actions import feeds as act_on_feeds
 from monitoring.forms import AlertReasonForm, AlertTakeForm, NothingForm
-from monitoring.models import Alert, Batch, Feed
+from monitoring.models import Alert, Batch, Comparison, Feed
 from monitoring.report import rarity
 from monitoring.rules import ALERT_RULES, FEED_RULES
+from monitoring.views.comparison import shown_comparison
 from web.pages import form_page, sent
 
 DAYS = 14
@@ -100,6 +101,7 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
     instant = now()
     alerts = Alert.objects.visible_to(request.user).select_related("feed__organisation")
     waiting = list(alerts.waiting()[:SHOWN])
+    gaps = Comparison.objects.visible_to(request.user).waiting().select_related("version__filing", "closed_by")
     counts = dict(alerts.order_by().values_list("state").annotate(n=Count("pk")))
     feeds = Feed.objects.visible_to(request.user).select_related("organisation").order_by("organisation__name", "name")
     page = {
@@ -108,6 +110,7 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
         "ended": [
             {"alert": a, "state": state_of(a)} for a in alerts.exclude(closed_at=None).order_by("-closed_at")[:10]
         ],
+        "gaps": [shown_comparison(one) for one in gaps[:SHOWN]],
         "counts": [(label, counts.get(state, 0)) for state, label in Alert.State.choices],
         **figure(Batch.objects.visible_to(request.user), instant),
     }

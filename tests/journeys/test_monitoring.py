@@ -80,3 +80,23 @@ def test_a_caseworker_reads_an_alert_and_the_provider_sees_none_of_it(w: World, 
     rival = enter(w.respondent)
     rival.go("feed", feed.pk)
     assert rival.status == 404
+
+
+def test_a_caseworker_dismisses_an_alert_with_a_reason(w: World, enter: Any, storage: Path) -> None:
+    send(w.complainant, usage_rows(now() - timedelta(hours=4), 4), "batch")
+    tasks.watch_all()
+    alert = Alert.objects.get()
+    staff = enter(w.caseworker, javascript=False)
+    staff.go("monitoring")
+    staff.follow(alert.reference)
+    staff.press("Dismiss")
+    staff.press("Dismiss")  # without a reason
+    assert staff.status == 400
+    assert staff.errors()
+    staff.fill({"reason": "The provider tested its own service: it told us the day before."})
+    staff.press("Dismiss")
+    staff.reads("is dismissed", "The provider tested its own service", "Dismissed")
+    staff.go("monitoring")
+    staff.reads("No alert waits for anybody.", "Ended last")
+    tasks.watch_all()
+    assert Alert.objects.count() == 1

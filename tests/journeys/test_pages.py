@@ -17,6 +17,7 @@ NOT_PAGES = {
     "analysis_json",
     "analysis_csv",
     "analysis_pdf",
+    "analysis_authorisations",
     "evidence_download",
     "service_proof",
     "filing_receipt_pdf",

@@ -15,6 +15,8 @@ from accounts.models import User
 from evidence.models import EvidenceItem
 from monitoring.actions.analysis import begin, finish, request_analysis
 from monitoring.intake import take_in
+from monitoring.matching import Permit
+from monitoring.matching import written as as_json
 from monitoring.models import Analysis
 from monitoring.reading import METHOD, Options, read, written
 
@@ -76,13 +78,19 @@ def report_of(content: bytes, options: Options | None = None) -> dict[str, Any]:
         return read(take_in(path, Path(name) / "kept"), options or Options())
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def analysed(item: EvidenceItem, *, by: User) -> Analysis:
     """An analysis of an item that is done. What was read is a log of a few accounts, not the item's file."""
     analysis = begin(request_analysis(item.pk, by=by).pk)
     assert analysis is not None
-    text = written(report_of(lines(ordinary(4) + swept("acc-sweep", 300)))).decode()
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    done = finish(analysis.pk, attempt=1, written=text, sha256=digest, method_version=METHOD)
+    said = as_json([Permit("P-2026-000001 (version 1)", frozenset({"acc-sweep"}), 0, 1)])
+    told = Options(permits=[Permit.read(one) for one in json.loads(said)], permits_sha256=_sha256(said))
+    text = written(report_of(lines(ordinary(4) + swept("acc-sweep", 300)), told)).decode()
+    kept = {"written": text, "sha256": _sha256(text), "method_version": METHOD, "authorisations": said}
+    done = finish(analysis.pk, attempt=1, **kept)
     assert done is not None
     return done
 

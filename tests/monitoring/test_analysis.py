@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.db import Error, connection, transaction
 from django.test import Client as Browser
 
@@ -146,7 +149,7 @@ def test_a_silent_worker_loses_its_analysis_and_its_report(world: SimpleNamespac
         again = begin(analysis.pk)
         assert again is not None
         assert again.attempts == 2
-    assert not hear(analysis.pk, read=5, attempt=1)
+    assert not hear(analysis.pk, read=5, rows=1, attempt=1)
     assert finish(analysis.pk, attempt=1, written="{}", sha256="0" * 64, method_version="x") is None
     assert not AnalysisReport.objects.exists()
 
@@ -177,6 +180,45 @@ def test_what_the_register_permits_is_taken_out(world: SimpleNamespace) -> None:
     [table] = report["authorisations"]
     assert (table["rows"], table["within"], table["retroactive"]) == (3000, 3000, True)
     assert all(one["explained"] for one in report["findings"] if one["accounts"] == ["acc-sweep"])
+
+
+def test_the_respondent_computes_the_same_report_from_the_file_and_the_authorisations(
+    world: SimpleNamespace, client: Browser, settings: Any, tmp_path: Path
+) -> None:
+    settings.SECOND_FACTOR_REQUIRED = False
+    content = {**AUTHORISATION, "accounts": ["acc-sweep"], "starts_on": "2026-03-02", "ends_on": "2026-03-31"}
+    content |= {"models": ["owl-2"], "endpoints": [], "user_agents": [], "max_requests_a_day": 900}
+    entry = authorisations.propose(by=world.colleague, grantee=world.rival.name, content=content)
+    authorisations.confirm(entry.pk, by=world.rival_officer, name="Kit", capacity="Head")
+    authorisations.amend(entry.pk, by=world.colleague, content={**content, "max_requests": 1000}, change="Fewer")
+    authorisations.confirm(entry.pk, by=world.rival_officer, name="Kit", capacity="Head")
+    done = work(asked(world, LOG).pk)
+    assert done is not None
+    assert done.report.content["authorisations"][0]["outside"]
+    client.force_login(world.officer)
+    permits = client.get(f"/analyses/{done.pk}/authorisations.json").content
+    assert hashlib.sha256(permits).hexdigest() == done.report.content["authorisations_sha256"]
+    log, file, out = tmp_path / "log", tmp_path / "authorisations", tmp_path / "report"
+    log.write_bytes(LOG)
+    file.write_bytes(permits)
+    call_command("analyse_log", log, json=out, authorisations=file, stderr=io.StringIO())
+    assert out.read_bytes() == client.get(f"/analyses/{done.pk}/report.json").content
+    call_command("analyse_log", log, json=out, stderr=io.StringIO())
+    assert json.loads(out.read_bytes())["authorisations_sha256"] is None
+    client.force_login(world.rival_officer)
+    assert client.get(f"/analyses/{done.pk}/authorisations.json").status_code == 404
+
+
+def test_without_authorisations_there_is_no_file_of_them(
+    world: SimpleNamespace, client: Browser, settings: Any
+) -> None:
+    settings.SECOND_FACTOR_REQUIRED = False
+    done = work(asked(world, LOG).pk)
+    assert done is not None
+    assert done.report.content["authorisations_sha256"] is None
+    client.force_login(world.officer)
+    assert client.get(f"/analyses/{done.pk}/authorisations.json").status_code == 404
+    assert "--authorisations" not in client.get(f"/analyses/{done.pk}/").content.decode()
 
 
 def test_the_pages_of_an_analysis(world: SimpleNamespace, client: Browser, settings: Any) -> None:

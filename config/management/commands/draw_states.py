@@ -15,8 +15,8 @@ from cases.models import Case, Notice, Referral
 from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, NOTICE_RULES, REFERRAL_RULES
 from disclosures.models import Authorisation, Filing
 from disclosures.rules import ALLEGATION_RULES, AUTHORISATION_RULES, DISCLOSURE_RULES
-from monitoring.models import Alert, Feed
-from monitoring.rules import ALERT_RULES, FEED_RULES
+from monitoring.models import Alert, Comparison, Feed
+from monitoring.rules import ALERT_RULES, COMPARISON_RULES, FEED_RULES
 from notifications.models import Delivery, Endpoint
 from notifications.rules import DELIVERY_RULES, ENDPOINT_RULES
 
@@ -31,6 +31,7 @@ TABLES: tuple[tuple[str, Rules, Any, dict[str, tuple[str, str]]], ...] = (
     ("Referral", REFERRAL_RULES, Referral.State, {}),
     ("Usage feed", FEED_RULES, Feed.State, {}),
     ("Alert", ALERT_RULES, Alert.State, {}),
+    ("Declared volume beside a log", COMPARISON_RULES, Comparison.State, {}),
     ("Organisation", {k: ACCOUNT_RULES[k] for k in ("verify", "refuse")}, Organisation.State, {}),
     ("Webhook endpoint", ENDPOINT_RULES, Endpoint.State, {}),
     ("Webhook delivery", DELIVERY_RULES, Delivery.State, {}),

@@ -5,6 +5,7 @@ For whoever wants to check a report: the same file gives the same report.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from monitoring.clickhouse import Refused
+from monitoring.declared import count
 from monitoring.intake import Unreadable, take_in
 from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
@@ -32,11 +34,15 @@ class Command(BaseCommand):
         parser.add_argument("--authorisations", type=Path, metavar="FILE", help="a JSON list of authorisations")
         parser.add_argument("--rate-limit", type=int, metavar="N", help="the provider's limit, in requests a minute")
         parser.add_argument(
-            "--progress", type=Path, metavar="FILE", help="where to write how many bytes have been read"
+            "--progress", type=Path, metavar="FILE", help="where to write how many bytes and rows have been read"
         )
         parser.add_argument(
             "--lines", type=Path, metavar="FOLDER", help="where to write the numbers of the lines that findings rest on"
         )
+        parser.add_argument(
+            "--questions", type=Path, metavar="FILE", help="periods and accounts to count beside the report"
+        )
+        parser.add_argument("--answers", type=Path, metavar="FILE", help="where these counts go")
         parser.add_argument("--folder", type=Path, help="where to work (twice the file's size is needed)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,12 +53,15 @@ class Command(BaseCommand):
         lines: Path | None = options["lines"]
         if lines is not None:
             lines.mkdir(parents=True, exist_ok=True)
-        told = Options(options["rate_limit"], self._permits(options["authorisations"]), lines, settings.ANALYTICS_URL)
+        told = Options(options["rate_limit"], *self._permits(options["authorisations"]), lines, settings.ANALYTICS_URL)
         with tempfile.TemporaryDirectory(prefix="analyse-", dir=options["folder"]) as folder:
             try:
                 kept = take_in(path, Path(folder), progress=self._progress(options["progress"]))
             except Unreadable as wrong:
                 raise CommandError(str(wrong)) from wrong
+            if options["questions"]:
+                asked = json.loads(options["questions"].read_text())
+                options["answers"].write_text(json.dumps(count(kept, asked)))
             try:
                 report = read(kept, told)
             except Refused as wrong:
@@ -64,24 +73,26 @@ class Command(BaseCommand):
             f"{len(report['findings']):,} findings."
         )
 
-    def _permits(self, path: Path | None) -> tuple[Permit, ...]:
+    def _permits(self, path: Path | None) -> tuple[tuple[Permit, ...], str | None]:
+        """The authorisations, and the SHA-256 of their file."""
         if path is None:
-            return ()
+            return (), None
         try:
-            return tuple(Permit.read(said) for said in json.loads(path.read_text()))
+            content = path.read_bytes()
+            return tuple(Permit.read(said) for said in json.loads(content)), hashlib.sha256(content).hexdigest()
         except (OSError, ValueError, KeyError, TypeError) as wrong:
             raise CommandError(f"The authorisations cannot be read: {wrong}") from wrong
 
     def _progress(self, path: Path | None) -> Any:
         begun, last = time.monotonic(), [0.0]
 
-        def tell(done: int, size: int) -> None:
+        def tell(done: int, size: int, rows: int) -> None:
             now = time.monotonic()
             if path is not None:
-                path.write_text(str(done))
+                path.write_text(f"{done} {rows}")
             if sys.stderr.isatty() and now - last[0] > 1:
                 last[0] = now
                 left = (now - begun) * (size - done) / max(done, 1)
-                self.stderr.write(f"\r{done / max(size, 1):4.0%}, about {left:.0f} s left", ending="")
+                self.stderr.write(f"\r{done / max(size, 1):4.0%}, {rows:,} rows, about {left:.0f} s left", ending="")
 
         return tell

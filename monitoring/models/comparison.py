@@ -1,0 +1,68 @@
+"""Declared disclosures beside an analysed log: the ministry's alone, for a filer's figures are in it."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from disclosures.models import FilingVersion
+from ledger.time import now
+from monitoring.models.analysis import Analysis
+
+
+class ComparisonQuerySet(models.QuerySet["Comparison"]):
+    def visible_to(self, user: Any) -> Self:
+        """Caseworkers and supervisors, of analyses and filings that they may see; nobody else, neither side included."""
+        if user is None or not user.is_authenticated or not user.is_active or not user.is_ministry:
+            return self.none()
+        return self.filter(
+            analysis__in=Analysis.objects.visible_to(user), version__in=FilingVersion.objects.visible_to(user)
+        )
+
+    def waiting(self) -> Self:
+        """Gaps that nobody has looked at, the oldest first."""
+        return self.filter(state="open").order_by("pk")
+
+
+class Comparison(models.Model):
+    """One declared version beside one log, as it was when the log was read. A gap waits until a person has looked.
+
+    Nothing follows from it by itself. `result` is `monitoring.declared.compared`; it never changes.
+    """
+
+    class State(models.TextChoices):
+        NOTED = "noted", "No gap"
+        OPEN = "open", "To look at"
+        DISMISSED = "dismissed", "Looked at"
+
+    analysis = models.ForeignKey(Analysis, on_delete=models.PROTECT, related_name="comparisons")
+    version = models.ForeignKey(FilingVersion, on_delete=models.PROTECT, related_name="+")
+    result = models.JSONField()
+    state = models.CharField(max_length=12, choices=State)
+    at = models.DateTimeField(default=now)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField(max_length=4000, blank=True)
+
+    objects = ComparisonQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["analysis", "version"], name="comparison_once"),
+            models.CheckConstraint(
+                name="comparison_end_is_whole",
+                condition=Q(state__in=["noted", "open"], closed_at=None, closed_by=None, reason="")
+                | (Q(state="dismissed", closed_at__isnull=False, closed_by__isnull=False) & ~Q(reason="")),
+            ),
+        ]
+        indexes = [models.Index(fields=["id"], name="comparison_open", condition=Q(state="open"))]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} beside analysis {self.analysis_id}"
+
+    @property
+    def ledger_root(self) -> Any:
+        return self.analysis.item
