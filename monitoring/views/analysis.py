@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -71,6 +72,8 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
     page |= {
         "report": report,
+        "since": _instant(report["from"]),
+        "until": _instant(report["to"]),
         "findings": [one for one in findings if one["rung"] != "noted" and one not in inside],
         "inside": [one for one in inside if one["rung"] != "noted"],
         "noted": [one for one in findings if one["rung"] == "noted" and one not in inside],
@@ -89,7 +92,13 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
 def _shown(one: dict[str, Any], place: int) -> dict[str, Any]:
     signs = [{**sign, "rare": rarity(sign)} for sign in one["indicators"]]
     rung = one["rung"]
-    return {**one, "indicators": signs, "tag": RUNGS[rung], "colour": COLOURS[rung], "number": place + 1}
+    said = {"indicators": signs, "tag": RUNGS[rung], "colour": COLOURS[rung], "number": place + 1}
+    return {**one, **said, "since": _instant(one["rows"]["first"]), "until": _instant(one["rows"]["last"])}
+
+
+def _instant(said: str | None) -> datetime | None:
+    """An instant of a report, to be said as instants are said on pages."""
+    return datetime.fromisoformat(said) if said else None
 
 
 def _find(request: SignedInRequest, pk: int) -> Analysis:
