@@ -6,7 +6,7 @@
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import environ
 import structlog
@@ -214,7 +214,8 @@ if ANALYTICS_URL:
 
     if _problem := problem_of(ANALYTICS_URL):
         raise ImproperlyConfigured(f"ANALYTICS_URL {_problem}.")
-    if PRODUCTION and "secure=true" not in ANALYTICS_URL and not _is_loopback(urlsplit(ANALYTICS_URL).hostname or ""):
+    _secure = ("secure", "true") in parse_qsl(urlsplit(ANALYTICS_URL).query)
+    if PRODUCTION and not _secure and not _is_loopback(urlsplit(ANALYTICS_URL).hostname or ""):
         raise ImproperlyConfigured("In production ANALYTICS_URL says ?secure=true: evidence goes there.")
 # --- Feeds of usage rows ---------------------------------------------------------------------------------------------
 FEED_BATCH_ROWS = env.int("CANDOUR_FEED_BATCH_ROWS", default=200_000)

@@ -29,7 +29,16 @@ from ibis.formats.pandas import PandasData
 SCHEME = "clickhouse"
 LONGEST = 1200.0  # seconds for one answer
 # What a join does not find is null, as everywhere else in SQL; ClickHouse would say 0.
-SETTINGS = {"join_use_nulls": "1", "session_timeout": "3600", "default_format": "Parquet"}
+SETTINGS = {
+    "join_use_nulls": "1",
+    "session_timeout": "3600",
+    "default_format": "Parquet",
+    # A log names tens of thousands of accounts in one condition; an error must not come after the answer has begun.
+    "max_query_size": str(1 << 28),
+    "max_ast_elements": "10000000",
+    "max_expanded_ast_elements": "10000000",
+    "wait_end_of_query": "1",
+}
 TYPES = {
     pa.int64(): "Int64",
     pa.int32(): "Int32",

@@ -14,7 +14,7 @@ from monitoring.report import rarity
 NOTHING = "Nothing stood out by these methods. That does not show that nothing happened."
 RUNGS = {"corroborated pattern": "Corroborated pattern", "pattern": "Pattern", "noted": "Noted"}
 # A spreadsheet would take these as the beginning of a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 HEADINGS = (
     "finding",
     "rung",
@@ -67,14 +67,14 @@ def _said(function: Callable[..., Any]) -> str:
 def as_csv(report: dict[str, Any]) -> bytes:
     """A line for each account of each finding; nothing in it is a formula to a spreadsheet. UTF-8 with its mark."""
     out = io.StringIO()
-    table = csv.writer(out)
+    table = csv.writer(out, quoting=csv.QUOTE_ALL)
     table.writerow(HEADINGS)
     for place, one in enumerate(report["findings"], start=1):
         rows = one["rows"]
         said = one["sentence"], one["false_discoveries"], rows["first"], rows["last"], rows["count"]
         for account in one["accounts"]:
             line = [place, one["rung"], one["unit"], account, *said, rows.get("lines_sha256", "")]
-            table.writerow([f"'{cell}" if str(cell).startswith(FORMULA) else cell for cell in line])
+            table.writerow([f"'{cell}" if str(cell).lstrip().startswith(FORMULA) else cell for cell in line])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 

@@ -242,9 +242,9 @@ def measured(
 
 
 def _begins(log: Any) -> int:
-    """The first day with a thousandth of the rows: a row of a clock that was years wrong makes no model new."""
+    """The first day with a thousandth of the rows, or half of what days have: a clock years wrong makes no model new."""
     daily = log.group_by((log.us // (TWO_DAYS // 2)).name("day")).agg(c=log.count()).execute()
-    return int(daily.day[daily.c >= daily.c.sum() / 1000].min()) * (TWO_DAYS // 2)
+    return int(daily.day[daily.c >= min(daily.c.sum() / 1000, daily.c.median() / 2)].min()) * (TWO_DAYS // 2)
 
 
 def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:

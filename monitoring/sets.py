@@ -9,7 +9,7 @@ import pandas as pd
 
 from monitoring import coordination
 from monitoring.findings import FALSE_ALARMS, Sign, Unit, signs_of
-from monitoring.indicators.coordination import HOUR, TEMPLATE_ROWS, hourly, shared_things
+from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things
 from monitoring.measures import scores
 from monitoring.reference import shipped
 
@@ -66,13 +66,14 @@ def measure(
     # That many accounts make more calls than one says nothing: the volume of a set is no sign.
     set_scores = scores(set_values, ordinary).assign(volume=float("nan"), taken=float("nan"))
     signs = signs_of(set_values, set_scores, peers, shipped())
-    pool = [int(account) for account in ordinary.index[ordinary.n >= ROWS_TO_COMPARE]][:POOL]
-    others = _shares(reading, rows.filter(rows.account.isin(pool)))
+    pool = _in_no_order(ordinary[ordinary.n >= ROWS_TO_COMPARE])[:POOL]
+    compared = hourly(rows.filter(rows.account.isin(pool))).execute()
     units = []
     for i, one in enumerate(found):
         if i in set_values.index:
             split = _split(own, i, ordinary)
-            same_hours = _together(one, _shares(reading, own.filter(own.unit == i)), others)
+            theirs = hourly(own.filter(own.unit == i)).execute()
+            same_hours = _together(one, theirs, compared, pool)
             units.append(Unit(i, signs.get(i, []) + same_hours, _coordination(one, split, len(values), ordinary)))
     named: dict[int, list[int]] = {}
     for i, template in tied:
@@ -80,14 +81,20 @@ def measure(
     return units, set_values, named
 
 
-def _shares(reading: Any, rows: Any) -> coordination.Shares:
-    return coordination.shares_of(hourly(rows).execute(), reading.first // HOUR, reading.last // HOUR)
+def _in_no_order(values: pd.DataFrame) -> list[int]:
+    """Accounts in an order that says nothing and does not depend on their names: by their first call, mixed up."""
+    first, n = values["first"].astype("int64"), values.n.astype("int64")
+    key = pd.DataFrame({"mixed": (first % (1 << 31) * 2_654_435_761 + n) % (1 << 32), "first": first, "n": n})
+    return [int(str(account)) for account in key.sort_values(["mixed", "first", "n"], kind="stable").index]
 
 
-def _together(one: coordination.Found, members: coordination.Shares, others: coordination.Shares) -> list[Sign]:
+def _together(one: coordination.Found, theirs: pd.DataFrame, compared: pd.DataFrame, pool: list[int]) -> list[Sign]:
     """I11, the same hours: a sign of time; where the rhythm made the set it is no second one."""
+    busy = coordination.busy_hours(pd.concat([theirs, compared]))
+    members = coordination.shares_of(theirs, sorted(set(theirs.account.tolist())), busy)
     if "rhythm" in one.ties or len(members) < coordination.SMALLEST:
         return []
+    others = coordination.shares_of(compared, pool, busy)
     ratio, p = coordination.together(members, others)
     if p is None or p > FALSE_ALARMS or ratio < TOGETHER:
         return []

@@ -128,6 +128,10 @@ def test_parameter_that_means_nothing_is_refused(e: Everything) -> None:
     refused = files.post("/api/v1/disclosures/?dryrun=true", {"content": {}}, "application/json")
     assert [error["pointer"] for error in refused.json()["errors"]] == ["#/dryrun"]
     assert refused.status_code == 400
+    for url in ("/api/v1/disclosures/?dry_run=true&dry_run=false", "/api/v1/disclosures/?dry_run=false&dry_run=true"):
+        assert files.post(url, {"content": {}}, "application/json").status_code == 400
+    for blank in ("", "%20", "%E3%80%80"):
+        assert files.get(f"/api/v1/disclosures/?filer_reference={blank}").status_code == 400
 
 
 def test_filters_have_names_of_their_own(e: Everything) -> None:

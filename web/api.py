@@ -325,6 +325,10 @@ def refuse_unknown(request: Request, known: Collection[str]) -> None:
     """Raises Problem 400 for a query parameter that means nothing here: a misspelt filter would answer everything, and
     a misspelt `dry_run` would file.
     """
+    twice = [name for name in request.query_params if len(request.query_params.getlist(name)) > 1][:AT_MOST_ERRORS]
+    if twice:  # which of them is meant nobody knows, and dry_run is one
+        errors = {escaped(name): "Say this once." for name in twice}
+        raise Problem(400, "The address says something twice.", errors=errors)
     strange = [name for name in request.query_params if name not in known][:AT_MOST_ERRORS]
     if strange:
         may = f"There are {', '.join(sorted(known))}." if known else "There are none here."
@@ -341,7 +345,7 @@ class Filters(DjangoFilterBackend):
         if hasattr(view, "list"):
             known |= {"cursor", "page_size"}
         refuse_unknown(request, known)
-        empty = [name for name in known if name in request.query_params and not request.query_params[name]]
+        empty = [name for name in known if name in request.query_params and not request.query_params[name].strip()]
         if empty:  # to the library an empty filter is none, and would answer everything
             raise exceptions.ValidationError(dict.fromkeys(empty, "Say what is looked for, or leave this out."))
         return super().filter_queryset(request, queryset, view)

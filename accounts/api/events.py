@@ -16,7 +16,7 @@ from rest_framework.utils.urls import replace_query_param
 from accounts.api.clients import holds
 from accounts.rules import EVENTS_OF_SCOPE
 from ledger.actions import place_events
-from ledger.models import Event, EventQuerySet
+from ledger.models import Event
 from web.api import Pages, refuse_unknown
 
 _NAME = re.compile(r"evt_([0-9a-f]{32})", re.ASCII)
@@ -33,14 +33,16 @@ class Feed(BasePagination):
         refuse_unknown(request, ("after", "page_size"))
         self.request, self.after = request, request.query_params.get("after", "")
         size = Pages().get_page_size(request)
-        self.events = list(queryset.placed_after(self._place(queryset))[:size])
+        self.events = list(queryset.placed_after(self._place(request))[:size])
         return self.events
 
-    def _place(self, queryset: EventQuerySet) -> int:
+    def _place(self, request: Request) -> int:
+        """Where the event named by `after` stands; also one that this token does not hear of, but a webhook has brought."""
         if not self.after:
             return 0
         name = _NAME.fullmatch(self.after)
-        found = name and queryset.filter(place__uid=UUID(name[1])).values_list("place__id", flat=True).first()
+        seen = Event.objects.visible_to(request.user)
+        found = name and seen.filter(place__uid=UUID(name[1])).values_list("place__id", flat=True).first()
         if not found:
             raise exceptions.NotFound
         return int(found)

@@ -153,10 +153,14 @@ def _locked(authorisation_id: int) -> Authorisation:
     return Authorisation.objects.select_for_update(of=["self"]).get(pk=authorisation_id)
 
 
+# That somebody was suspended is not for others to learn.
+KNOWN = ("verified", "suspended")
+
+
 def _grantee_named(name: str, by: User) -> Organisation:
     """By its whole name: a list to choose from would tell every company who else is here."""
     wanted = " ".join(name.split())
-    found = Organisation.objects.filter(kind__in=["company", "partner"], state="verified", name__iexact=wanted)
+    found = Organisation.objects.filter(kind__in=["company", "partner"], state__in=KNOWN, name__iexact=wanted)
     other = found.order_by("pk").first() if found.count() == 1 else None
     if other is None:
         raise Invalid({"grantee": [NOT_FOUND]})

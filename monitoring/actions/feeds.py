@@ -181,10 +181,12 @@ def _forget(names: list[str]) -> None:
 @action
 def _keep(batch: Batch, name: str, *, by: User) -> Batch:
     """The row, and that the feed has it. Raises IntegrityError when the organisation has the id already."""
-    Feed.objects.bulk_create(
-        [Feed(organisation_id=by.organisation_id, name=name, expected_minutes=settings.FEED_EXPECTED_MINUTES)],
-        ignore_conflicts=True,
-    )
+    # Only where there is none: a number that is drawn for nothing would tell others how often somebody sends.
+    if not Feed.objects.filter(organisation_id=by.organisation_id, name=name).exists():
+        Feed.objects.bulk_create(
+            [Feed(organisation_id=by.organisation_id, name=name, expected_minutes=settings.FEED_EXPECTED_MINUTES)],
+            ignore_conflicts=True,
+        )
     feed = Feed.objects.select_for_update().get(organisation_id=by.organisation_id, name=name)
     check(by, FEED_RULES["receive"], feed)
     batch.feed = feed

@@ -105,7 +105,7 @@ class Blocks:
 
     def _whole(self, number: int, data: bytes, lines: int) -> pa.Table:
         """Raises Doubtful (or one of Arrow's errors) unless every line is a row beyond doubt."""
-        if b"\0" in data or (self.layout.kind == "jsonl" and _longest(data) > LONGEST):
+        if b"\0" in data or b"\\u0000" in data or (self.layout.kind == "jsonl" and _longest(data) > LONGEST):
             raise Doubtful
         given = self._json(data) if self.layout.kind == "jsonl" else self._csv(data)
         if any(len(column) != lines for column in given.values()):

@@ -27,6 +27,10 @@ TRUE, FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
+# Half of a pair that stands for one character, and the end of a text in other languages.
+UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+
+
 class Rejected(Exception):
     """The line is no row; the message is the reason as it is counted and listed."""
 
@@ -127,6 +131,8 @@ def _value(name: str, value: Any) -> Any:
             return _params(value)
     if isinstance(value, list) and name == "finish_reason":
         value = str(value[0]) if value else ""
+    if isinstance(value, str) and UNKEEPABLE.search(value):
+        raise Rejected(f"has a {name} with characters that no text has")
     if isinstance(value, bool | list | dict) or (isinstance(value, float) and not math.isfinite(value)):
         raise Rejected(f"has a {name} that is no text")
     text = str(value)

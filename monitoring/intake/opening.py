@@ -20,6 +20,9 @@ BLOCK = 48 << 20  # bytes of text that are read at a time
 DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError)
 
 
+HEADER_BYTES = 16_384
+
+
 class Unreadable(Exception):
     """The file as a whole is no usage log; the message says why, for the person who handed it in."""
 
@@ -225,8 +228,11 @@ def _said(line: bytes) -> dict[str, Any] | None:
     """What the first line says of the file, where it is a header (docs/usage-log.md) and not a row."""
     try:
         value = json.loads(line.lstrip(b"# ").decode("utf-8"))
+        # It goes into the report: what no JSON has (NaN, half a character) is not taken, nor what nobody would read.
+        if len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")) > HEADER_BYTES:
+            return {}
     except (ValueError, RecursionError):
-        return {} if line.startswith(b"#") else None
+        return {} if line.startswith(b"#") or HEADER_KEY.encode() in line[:64] else None
     if isinstance(value, dict) and isinstance(value.get(HEADER_KEY), dict):
         return cast("dict[str, Any]", value[HEADER_KEY])
     return {} if line.startswith(b"#") else None

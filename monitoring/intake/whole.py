@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
     unpacked = 0
     blocks, number, total = Blocks(Layout("jsonl", "", (), 0, {})), 1, max(1, file.metadata.num_rows)
     try:
-        for batch in file.iter_batches(AT_ONCE, columns=list(columns)):
+        for batch in file.iter_batches(_rows_at_once(file, columns, texts), columns=list(columns)):
             table = pa.Table.from_batches([batch]).rename_columns([columns[name] for name in batch.schema.names])
             for piece, text in _pieces(table):
                 _measured(unpacked := unpacked + text, size, limits)
@@ -53,6 +53,28 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
     except (pa.ArrowInvalid, OSError) as wrong:
         kept.notes.append(f"The Parquet file is damaged after row {number - 1:,} ({type(wrong).__name__}).")
         yield SCHEMA.empty_table(), [], 1.0
+
+
+def _rows_at_once(file: pq.ParquetFile, columns: Collection[str], texts: Collection[str]) -> int:
+    """How many rows are read together: no text can be longer than its column lies in the file, and what is not read by
+    its dictionary (`texts`) may have it in every row.
+    """
+    longest = 0
+    for name in set(columns) - set(texts):
+        kind = file.schema_arrow.field(name).type
+        if not (pa.types.is_primitive(kind) or pa.types.is_boolean(kind)):
+            longest = max(longest, _lies(file, name))
+    return max(1, min(AT_ONCE, AT_MOST // max(1, longest)))
+
+
+def _lies(file: pq.ParquetFile, name: str) -> int:
+    """The most bytes that a column, whatever is nested in it, has in a group of rows."""
+    found = [0]
+    for n in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(n)
+        parts = (group.column(place) for place in range(group.num_columns))
+        found.append(sum(p.total_uncompressed_size for p in parts if p.path_in_schema.split(".")[0] == name))
+    return max(found)
 
 
 def _measured(unpacked: int, size: int, limits: Limits) -> None:

@@ -73,6 +73,8 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     page |= {
         "report": report,
         "since": _instant(report["from"]),
+        # As pairs: a template would take a header's own "items" for the list of them.
+        "prepared": list(report["prepared"].items()),
         "until": _instant(report["to"]),
         "findings": [one for one in findings if one["rung"] != "noted" and one not in inside],
         "inside": [one for one in inside if one["rung"] != "noted"],

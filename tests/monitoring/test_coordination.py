@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from monitoring import coordination
-from monitoring.coordination import even_split, one_scheduler, rhythms, shares_of, together
+from monitoring.coordination import busy_hours, even_split, one_scheduler, rhythms, shares_of, together
 from monitoring.indicators.coordination import PER_KIND, hourly, shared_things
+from monitoring.sets import _in_no_order
 from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
 from tests.monitoring.tables import HOUR, MONDAY, SECOND, at, kept
 
@@ -254,6 +255,26 @@ def test_the_same_hours_are_rare_among_others_who_keep_their_own() -> None:
     assert together(others[:12], others)[1] > 0.01
 
 
-def test_hours_become_shares_of_each_account() -> None:
+def test_hours_become_shares_of_each_account_in_the_order_asked_for() -> None:
     frame = pd.DataFrame({"account": [7, 7, 9], "hour": [100, 102, 101], "c": [1, 3, 5]})
-    assert shares_of(frame, 100, 102).tolist() == [[0.25, 0, 0.75], [0, 1, 0]]
+    busy = busy_hours(frame)
+    assert busy.tolist() == [100, 101, 102]
+    assert shares_of(frame, [9, 7], busy).tolist() == [[0, 1, 0], [0.25, 0, 0.75]]
+    # Who did not call in any of these hours is nobody's company.
+    assert shares_of(frame, [9, 7], busy[:1]).tolist() == [[1]]
+
+
+def test_two_wrong_clocks_make_no_table_of_a_century() -> None:
+    hours = [0, 870_000, *range(400_000, 402_500)]
+    frame = pd.DataFrame({"account": 1, "hour": hours, "c": [1, 1, *[9] * 2_500]})
+    busy = busy_hours(frame)
+    assert len(busy) == 2_000
+    assert busy.min() >= 400_000
+
+
+def test_the_order_of_the_compared_does_not_hang_on_their_names() -> None:
+    draw = np.random.default_rng(5)
+    values = pd.DataFrame({"first": draw.integers(1 << 50, (1 << 50) + 10**12, 300), "n": draw.integers(20, 99, 300)})
+    renamed = values.set_axis(draw.permutation(300) + 1_000)
+    names = dict(zip(values.index, renamed.index, strict=True))
+    assert [names[account] for account in _in_no_order(values)] == _in_no_order(renamed.sort_index())

@@ -6,6 +6,7 @@ import json
 import re
 import tracemalloc
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from monitoring.intake import Limits, Unreadable, take_in
+from monitoring.intake import Limits, Unreadable, take_in, whole
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.opening import Layout
+from monitoring.report import written
+from monitoring.schema import HEADER_KEY
 from monitoring.shift import shifts
 from tests.monitoring.logs import START, Row, lines, ordinary, report_of, swept
 
@@ -196,3 +199,50 @@ def test_everything_from_one_account_is_a_report_that_says_what_cannot_be_told()
     because = {one["name"]: one["because"] for one in report["not_computable"]}
     assert "20 accounts" in because["volume"]
     assert json.dumps(report)
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.binary(), pa.list_(pa.string())])
+def test_texts_of_every_kind_are_read_few_at_a_time_where_they_are_long(tmp_path: Path, kind: pa.DataType) -> None:
+    """Only plain strings are read by their dictionary: of others, as many rows at once as memory bears at the worst."""
+    count, long = 4_000, "x" * 100_000
+    column = "finish_reason" if pa.types.is_list(kind) else "session"
+    value = [long] if pa.types.is_list(kind) else long.encode() if pa.types.is_binary(kind) else long
+    few = pa.array([value], kind).take(pa.array([0] * 200))
+    rows = pa.table({
+        "ts": ["2026-03-02T00:00:00Z"] * 200, "account": ["a"] * 200, "model": ["m"] * 200, "input_tokens": [1] * 200,
+        "output_tokens": [1] * 200, "status": [200] * 200, column: few,
+    })  # fmt: skip
+    path = tmp_path / "log.parquet"
+    with pq.ParquetWriter(path, rows.schema, compression="zstd") as writer:
+        for _ in range(count // 200):
+            writer.write_table(rows)
+    file = pq.ParquetFile(path)
+    at_once = whole._rows_at_once(file, ["ts", "account", column], ["ts", "account"])
+    assert at_once * len(long) <= whole.AT_MOST
+    assert whole._rows_at_once(file, ["ts", "account"], ["ts", "account"]) == whole.AT_ONCE
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "a\\u0000b"])
+def test_what_no_text_has_is_rejected_by_its_line(text: str) -> None:
+    good = json.dumps(ordinary(1)[0])
+    bad = good.replace('"account": "acc-0000"', f'"account": "{text}"')
+    assert bad != good
+    report = report_of("\n".join([good, bad, good.replace("acc-0000", "acc-2")]).encode())
+    assert (report["rows"], report["rejected"]) == (2, 1)
+    assert [one["line"] for one in report["rejected_lines"]] == [2]
+
+
+@pytest.mark.parametrize("said", ['{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a": "' + "x" * 20_000 + '"}'])
+def test_a_header_that_cannot_be_told_again_is_passed_over(said: str) -> None:
+    log = f'{{"{HEADER_KEY}": {said}}}\n'.encode() + lines(ordinary(1))
+    report = report_of(log)
+    assert report["prepared"] == {}
+    assert written(report)
+    assert report["rejected"] == 0
+
+
+def test_a_log_of_many_years_with_a_row_a_day_is_read() -> None:
+    row = ordinary(1)[0]
+    days = [(START + timedelta(days=n)).isoformat() for n in range(1_100)]
+    report = report_of(lines([{**row, "ts": day, "prompt_hash": f"{n:032x}"} for n, day in enumerate(days)]))
+    assert report["rows"] == 1_100
