@@ -110,6 +110,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
 
     reference = serializers.CharField(source="batch_id", read_only=True)
     feed = serializers.CharField(source="feed.name", read_only=True)
+    kind = serializers.CharField(read_only=True, help_text="calls or windows")
     rejected_by_reason = serializers.DictField(source="reasons", child=serializers.IntegerField(), read_only=True)
 
     class Meta:
