@@ -32,12 +32,16 @@ def e(db: None, settings: Any) -> Iterator[Everything]:
         yield made
 
 
+# Answered byte for byte as it was written, so that its fingerprint fits.
+AS_WRITTEN = {"api_analysis_report", "api_analysis_authorisations"}
+
+
 def reads(e: Everything) -> list[str]:
     """Every address that answers a GET, of objects in every state."""
     objects, found = states(e), []
     for pattern in addresses():
         name = str(pattern.name)
-        if name.startswith("api_") and name not in APART:
+        if name.startswith("api_") and name not in APART | AS_WRITTEN:
             one = pattern.pattern.regex.groups > 0
             several = objects[name.split("_")[1]].values() if one else [[]]
             found += [reverse(name, args=[*args, *BESIDES.get(name, [])]) for args in several]
@@ -99,7 +103,8 @@ def test_what_can_be_done_next_is_an_address_that_the_token_may_use(e: Everythin
             if shown.status_code != 200 or shown.headers["Content-Type"] != "application/json":
                 shown.getvalue()
                 continue
-            for verb in shown.json().get("allowed_actions", []):
+            told = shown.json()
+            for verb in told.get("allowed_actions", []) if isinstance(told, dict) else []:
                 told_of.add(verb)
                 view: Any = resolve(f"{url}{verb}/").func
                 if view.view_class.scopes["POST"] not in SCOPES_OF_KIND[kind]:

@@ -21,8 +21,9 @@ from disclosures.models import Authorisation
 from ledger.actions import action, record
 from ledger.references import next_reference
 from ledger.time import now
+from monitoring import aggregated
 from monitoring.matching import Permit, permits_of
-from monitoring.models import Alert, AlertStep, AlertVersion, Batch, Feed
+from monitoring.models import Alert, AlertStep, AlertVersion, Batch, Feed, WindowReading
 from monitoring.reading import METHOD, Options, fingerprint, read
 from monitoring.rules import ALERT_RULES, FEED_RULES
 from monitoring.windows import Part, merge
@@ -56,10 +57,11 @@ def evaluate(feed_id: int) -> Feed | None:
         return None
     try:
         report = _looked_at(window)
+        windows = _windows_at(window)
     except BaseException:
         _let_go(feed_id)
         raise
-    return _conclude(window, report)
+    return _conclude(window, report, windows)
 
 
 @action
@@ -84,7 +86,7 @@ def _looked_at(window: Window) -> dict[str, Any]:
     """The report about the window's rows; of too many, those of the latest batches."""
     chosen: list[Batch] = []
     rows = 0
-    for batch in Batch.objects.filter(feed=window.feed_id).since(window.since).iterator():
+    for batch in Batch.objects.filter(feed=window.feed_id, kind="calls").since(window.since).iterator():
         if chosen and rows + batch.rows > settings.FEED_WINDOW_ROWS:
             break
         chosen.append(batch)
@@ -96,6 +98,22 @@ def _looked_at(window: Window) -> dict[str, Any]:
             return {"findings": []}
         kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
         return read(kept, Options(permits=_permits(chosen[0].organisation), analytics=settings.ANALYTICS_URL))
+
+
+def _windows_at(window: Window) -> dict[str, Any] | None:
+    """What the feed's aggregated windows say; None where it has none. Of too many rows, those of the latest batches."""
+    chosen: list[str] = []
+    rows = 0
+    for batch in Batch.objects.filter(feed=window.feed_id, kind="windows").since(window.since).iterator():
+        if chosen and rows + batch.rows > settings.FEED_WINDOW_ROWS:
+            break
+        chosen.append(batch.file)
+        rows += batch.rows
+    if not chosen:
+        return None
+    with tempfile.TemporaryDirectory(prefix="window-", dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+        paths = [_local(name, Path(folder)) for name in reversed(chosen)]
+        return aggregated.read(paths, since=int(window.since.timestamp()))
 
 
 def _permits(provider: Organisation) -> list[Permit]:
@@ -130,7 +148,7 @@ def _local(name: str, folder: Path) -> Path:
 
 
 @action
-def _conclude(window: Window, report: dict[str, Any]) -> Feed:
+def _conclude(window: Window, report: dict[str, Any], windows: dict[str, Any] | None) -> Feed:
     """Put on record what was seen. Two that looked at once fold into the same alerts: the feed's lock is held."""
     feed = Feed.objects.select_for_update().get(pk=window.feed_id)
     findings = _worth_reading(report)
@@ -142,6 +160,9 @@ def _conclude(window: Window, report: dict[str, Any]) -> Feed:
             _opened(feed, window, finding, told)
         else:
             _seen_again(same, window, finding, told)
+    if windows is not None:
+        sha256 = aggregated.fingerprint(windows)
+        WindowReading.objects.create(feed=feed, at=now(), report=windows, sha256=sha256)
     feed.evaluated = max(feed.evaluated, window.batches)
     feed.evaluated_at, feed.attempts = now(), 0
     feed.next_evaluation_at = now() + timedelta(minutes=settings.FEED_EVALUATION_MINUTES)

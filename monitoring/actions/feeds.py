@@ -23,6 +23,8 @@ from accounts.models import User
 from accounts.permissions import check
 from ledger.actions import action, record
 from ledger.time import now
+from monitoring.aggregated import is_windows
+from monitoring.aggregated import take_in as take_in_windows
 from monitoring.intake import Kept, Limits, Unreadable, take_in
 from monitoring.models import Batch, Feed
 from monitoring.rules import FEED_RULES
@@ -68,11 +70,10 @@ def receive_batch(sent: Sent, *, by: User, feed: str, batch_id: str, received_at
         return known
     stored: list[str] = []
     with _TURNS, tempfile.TemporaryDirectory(prefix="batch-", dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-        kept = _taken_in(sent, Path(folder))
+        batch, paths = _read(sent, Path(folder), received_at)
         try:
-            batch = _described(sent, kept, received_at)
             batch.organisation_id, batch.batch_id, batch.received_by = by.organisation_id, batch_id, by
-            _store(batch, kept, stored)
+            _store(batch, paths, stored)
             return Received(_keep(batch, feed, by=by), False)
         except IntegrityError:
             _forget(stored)
@@ -92,6 +93,35 @@ def _known(by: User, batch_id: str, sent: Sent) -> Received | None:
     if batch.sha256 != sent.sha256:
         raise OtherContent
     return Received(batch, True)
+
+
+def _read(sent: Sent, folder: Path, received_at: datetime) -> tuple[Batch, list[Path]]:
+    """The batch but for who sent it, and the files that it has: rows, and of single calls what their numbers are called."""
+    with sent.path.open("rb") as file:
+        windows = is_windows(file.read(1 << 16))
+    if windows:
+        return _of_windows(sent, folder, received_at)
+    kept = _taken_in(sent, folder)
+    return _described(sent, kept, received_at), [kept.rows_path, kept.names_path]
+
+
+def _of_windows(sent: Sent, folder: Path, received_at: datetime) -> tuple[Batch, list[Path]]:
+    kept = take_in_windows(sent.path.read_bytes(), folder, longest_line=LONGEST_LINE, listed=LISTED)
+    batch = Batch(
+        kind="windows",
+        sha256=sent.sha256,
+        size=sent.size,
+        received_at=received_at,
+        rows=kept.rows,
+        rejected=kept.rejected,
+        reasons=dict(sorted(kept.reasons.items())),
+        listed=[[line, reason] for line, reason in kept.listed],
+        columns=list(kept.columns),
+        first_at=None if kept.first is None else datetime.fromtimestamp(kept.first, UTC),
+        last_at=None if kept.last is None else datetime.fromtimestamp(kept.last, UTC),
+        file_sha256=_sha256(kept.rows_path),
+    )
+    return batch, [kept.rows_path]
 
 
 def _taken_in(sent: Sent, folder: Path) -> Kept:
@@ -146,16 +176,16 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _store(batch: Batch, kept: Kept, stored: list[str]) -> None:
+def _store(batch: Batch, paths: list[Path], stored: list[str]) -> None:
     """The files in the storage, on the disk itself where the storage is one."""
     folder = f"usage/{batch.organisation_id}/{batch.received_at.astimezone(UTC):%Y/%m/%d/%H}"
     # A name of its own, not the provider's: two that race never write to one file.
     name = uuid4().hex
-    for suffix, path in (("", kept.rows_path), (".names", kept.names_path)):
+    for suffix, path in zip(("", ".names"), paths, strict=False):
         with path.open("rb") as file:
             stored.append(storages["default"].save(f"{folder}/{name}{suffix}.parquet", File(file)))
         _flush(stored[-1])
-    batch.file, batch.names_file = stored
+    batch.file, batch.names_file = [*stored, ""][:2]
 
 
 def _flush(name: str) -> None:

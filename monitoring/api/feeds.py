@@ -110,6 +110,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
 
     reference = serializers.CharField(source="batch_id", read_only=True)
     feed = serializers.CharField(source="feed.name", read_only=True)
+    kind = serializers.CharField(read_only=True, help_text="calls or windows")
     rejected_by_reason = serializers.DictField(source="reasons", child=serializers.IntegerField(), read_only=True)
 
     class Meta:
@@ -118,6 +119,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             "reference",
             "batch_id",
             "feed",
+            "kind",
             "received_at",
             "sha256",
             "rows",
@@ -171,7 +173,8 @@ class BatchFilter(FilterSet):
         summary="Send a batch of usage rows",
         description="One row a line, as docs/usage-log.md has it; `Content-Encoding: gzip` is read. Answered once the rows "
         "are on record: a batch that was answered is not lost. The same batch again gets the same answer; other rows under "
-        "its name are refused (422). Rejected rows are counted by reason and listed by line.",
+        "its name are refused (422). Who cannot send single calls sends aggregated windows (`kind` is `windows`): the "
+        "first row says which. Rejected rows are counted by reason and listed by line.",
         request={"application/x-ndjson": {"type": "object", "description": "One row a line (docs/usage-log.md)"}},
         responses={202: ReceivedSerializer},
         parameters=[

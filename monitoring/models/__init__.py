@@ -2,7 +2,7 @@
 
 from monitoring.models.analysis import Analysis, AnalysisGrant, AnalysisReport
 from monitoring.models.comparison import Comparison
-from monitoring.models.feed import Alert, AlertStep, AlertVersion, Batch, Feed
+from monitoring.models.feed import Alert, AlertStep, AlertVersion, Batch, Feed, WindowReading
 
 __all__ = [
     "Alert",
@@ -14,4 +14,5 @@ __all__ = [
     "Batch",
     "Comparison",
     "Feed",
+    "WindowReading",
 ]

@@ -100,7 +100,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 
 
 class Batch(models.Model):
-    """Rows that came in one request, and where they are kept. Never changed.
+    """Rows that came in one request, and where they are kept. Never changed. Of windows there are no names beside them.
 
     `sha256` is of the rows as they were sent (unpacked); `reasons` count what was rejected, `listed` names the first
     lines of it.
@@ -109,6 +109,9 @@ class Batch(models.Model):
     feed = models.ForeignKey(Feed, on_delete=models.PROTECT, related_name="received")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     batch_id = models.CharField(max_length=80)
+    kind = models.CharField(
+        max_length=10, default="calls", choices=[("calls", "Single calls"), ("windows", "Aggregated windows")]
+    )
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
     received_at = models.DateTimeField()
@@ -125,8 +128,8 @@ class Batch(models.Model):
     last_at = models.DateTimeField(null=True)
     file = models.CharField(max_length=200)
     file_sha256 = models.CharField(max_length=64)
-    names_file = models.CharField(max_length=200)
-    names_sha256 = models.CharField(max_length=64)
+    names_file = models.CharField(max_length=200, blank=True)
+    names_sha256 = models.CharField(max_length=64, blank=True)
 
     objects = BatchQuerySet.as_manager()
 
@@ -142,6 +145,35 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return self.batch_id
+
+    @property
+    def ledger_root(self) -> Feed:
+        return self.feed
+
+
+class WindowReadingQuerySet(models.QuerySet["WindowReading"]):
+    def visible_to(self, user: Any) -> Self:
+        """The ministry's."""
+        if user is None or not user.is_authenticated or not user.is_active or not user.is_ministry:
+            return self.none()
+        return self
+
+
+class WindowReading(models.Model):
+    """What the aggregated windows of a feed's last days said at one evaluation (`monitoring.aggregated`). Never changed."""
+
+    feed = models.ForeignKey(Feed, on_delete=models.PROTECT, related_name="readings")
+    at = models.DateTimeField()
+    report = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+
+    objects = WindowReadingQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["feed", "-id"], name="reading_of_feed")]
+
+    def __str__(self) -> str:
+        return f"{self.feed_id} {self.sha256[:12]}"
 
     @property
     def ledger_root(self) -> Feed:

@@ -20,7 +20,7 @@ from ledger.time import local_date, now
 from monitoring.actions import alerts as act
 from monitoring.actions import feeds as act_on_feeds
 from monitoring.forms import AlertReasonForm, AlertTakeForm, NothingForm
-from monitoring.models import Alert, Batch, Comparison, Feed
+from monitoring.models import Alert, Batch, Comparison, Feed, WindowReading
 from monitoring.report import rarity
 from monitoring.rules import ALERT_RULES, FEED_RULES
 from monitoring.views.comparison import shown_comparison
@@ -242,6 +242,7 @@ def feed(request: SignedInRequest, pk: int) -> HttpResponse:
         "sums": batches.aggregate(rows=Sum("rows", default=0), rejected=Sum("rejected", default=0)),
         **figure(batches, instant),
         "alerts": [{"alert": a, "state": state_of(a)} for a in alerts[:SHOWN]],
+        "reading": WindowReading.objects.visible_to(request.user).filter(feed=found).order_by("-pk").first(),
         "verbs": allowed(request.user, FEED_RULES, found),
         "back": reverse("monitoring" if request.user.is_ministry else "own_feeds"),
     }

@@ -55,11 +55,11 @@ def read(browser: Browser, url: str = "") -> tuple[list[dict[str, Any]], str]:
 # --- What it answers ------------------------------------------------------------------------------------------------------
 def test_feed_is_read_on_from_where_it_ended(admin: User) -> None:
     browser = reader(admin)
-    _, url = read(browser)
+    _, url = read(browser, f"{reverse('api_events')}?page_size=2")
     made = [happened(admin.organisation).pk for _ in range(5)]
     seen: list[str] = []
     for size in (2, 2, 1, 0):
-        found, url = read(browser, f"{url}&page_size=2")
+        found, url = read(browser, url)
         assert len(found) == size
         seen += [event["id"] for event in found]
     assert seen == [p.name for p in Place.objects.filter(event__in=made).order_by("pk")]
@@ -129,7 +129,10 @@ def test_client_hears_of_what_it_may_read_and_of_nothing_else(admin: User) -> No
     assert heard("disclosures:read", "cases:write") == ["disclosure.accepted"]
     last = Place.objects.get(event=Event.objects.get(verb="notice.issued")).name
     narrow = reader(admin, "disclosures:read")
-    assert narrow.get(reverse("api_events"), {"after": last}).status_code == 404
+    # A webhook may have brought what this token does not hear of: the feed goes on from there, and tells no more of it.
+    onward = narrow.get(reverse("api_events"), {"after": last})
+    assert onward.status_code == 200
+    assert onward.json()["results"] == []
     # A token that was asked for with less hears less than its client could.
     made = make_client(admin.organisation_id, by=admin, name="R", scopes=["events:read", "cases:read"])
     assert read(bearer(*made, scope="events:read"))[0] == []
