@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -103,6 +104,22 @@ class Organisation(models.Model):
     @property
     def ledger_root(self) -> Organisation:
         return self
+
+    def shut_out(self, since: datetime, until: datetime) -> list[tuple[datetime, datetime | None]]:
+        """When its people could not sign in, being suspended, as far as that falls between two instants: from when, and
+        to when (None: it lasts).
+        """
+        found: list[tuple[datetime, datetime | None]] = []
+        begun: datetime | None = None
+        for state, at in self.decisions.order_by("at", "pk").values_list("state", "at"):
+            if state == self.State.SUSPENDED:
+                begun = begun or at
+            elif begun is not None:
+                found.append((begun, at))
+                begun = None
+        if begun is not None:
+            found.append((begun, None))
+        return [(a, b) for a, b in found if a < until and (b is None or b > since)]
 
 
 class OrganisationDecision(models.Model):

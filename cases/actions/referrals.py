@@ -170,6 +170,7 @@ def _snapshot(
                 "state": n.state,
                 "served_on": n.served_on.isoformat(),
                 "due_at": n.due_at.isoformat() if n.due_at else None,
+                "shut_out": _shut_out(n),
             }
             for n in notices
         ],
@@ -187,6 +188,14 @@ def _snapshot(
         "responses": [] if silent else list(answered.values_list("pk", flat=True)),
         "filing": case.source.reference if case.source and _filing_goes(case, parties) else "",
     }
+
+
+def _shut_out(notice: Notice) -> list[dict[str, str | None]]:
+    """When the addressee could not answer, for the ministry had suspended it: whoever reads of a silence is told."""
+    if notice.due_at is None:
+        return []
+    found = notice.party.organisation.shut_out(notice.sent_at, notice.due_at)
+    return [{"since": since.isoformat(), "until": until.isoformat() if until else None} for since, until in found]
 
 
 def _as_sent(analysis: Analysis) -> dict[str, Any]:

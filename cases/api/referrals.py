@@ -57,12 +57,20 @@ class SentPartySerializer(serializers.Serializer[Any]):
     nation = serializers.CharField(allow_blank=True)
 
 
+class ShutOutSerializer(serializers.Serializer[Any]):
+    since = Kept()
+    until = Kept(allow_null=True)
+
+
 class SentNoticeSerializer(serializers.Serializer[Any]):
     reference = serializers.CharField()
     role = serializers.CharField()
     state = serializers.CharField()
     served_on = serializers.DateField()
     due_at = Kept(allow_null=True)
+    shut_out = ShutOutSerializer(
+        many=True, required=False, help_text="When the addressee could not answer, being suspended by the ministry"
+    )
 
 
 class SentExhibitSerializer(serializers.Serializer[Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -68,7 +69,7 @@ def referral(request: SignedInRequest, reference: str) -> HttpResponse:
         "sent": sent_then,
         "reasons": [REASONS_IN_WORDS.get(code, code) for code in sent_then["reasons"]],
         "parties": [(Party.Role(p["role"]).label, p["name"]) for p in sent_then["parties"]],
-        "notices": [{**n, "state": Notice.State(n["state"]).label} for n in sent_then["notices"]],
+        "notices": [_notice(n) for n in sent_then["notices"]],
         "brief": laid_out(sent_then["brief"]),
         "events": timeline(events, reader=request.user),
         "answers": [{"response": r, "answers": answers_of(r)} for r in responses],
@@ -79,6 +80,13 @@ def referral(request: SignedInRequest, reference: str) -> HttpResponse:
         "verbs": verbs,
     }
     return render(request, "cases/referral.html", page)
+
+
+def _notice(sent: dict[str, Any]) -> dict[str, Any]:
+    shut_out = [
+        {name: at and datetime.fromisoformat(at) for name, at in one.items()} for one in sent.get("shut_out", [])
+    ]
+    return {**sent, "state": Notice.State(sent["state"]).label, "shut_out": shut_out}
 
 
 def _analyses(request: SignedInRequest, found: Referral) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,14 +12,15 @@ from django.urls import reverse
 
 from accounts import actions
 from accounts.models import Organisation, OrganisationDecision
+from cases import tasks
 from ledger.actions import place_events, record
 from ledger.models import Event
-from ledger.time import now
+from ledger.time import now, standing_at
 from notifications.actions.webhooks import add_endpoint
 from notifications.models import Delivery, Endpoint
 from tests import cast
 from tests.accounts.test_clients import bearer, token
-from tests.cases.world import World, notice_to, open_case, world
+from tests.cases.world import MONDAY, World, notice_to, open_case, world
 from web.problems import Conflict
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,3 +143,21 @@ def test_webhooks_wait_while_it_is_shut_out(w: World) -> None:
     assert not Delivery.objects.due().exists()
     restore(w)
     assert Endpoint.objects.behind().exists()
+
+
+def test_authority_is_told_that_who_was_silent_could_not_answer(w: World) -> None:
+    case = open_case(w, at=MONDAY)
+    with standing_at(MONDAY + timedelta(days=2)):
+        suspend(w)
+    with standing_at(MONDAY + timedelta(days=5)):
+        restore(w)
+    with standing_at(MONDAY + timedelta(days=20)):
+        tasks.run_all()
+    referral = case.referrals.get()
+    told = {one["role"]: one["shut_out"] for one in referral.sent["notices"] if one["due_at"]}
+    assert told["complainant"] == []
+    [shut_out] = told["respondent"]
+    assert datetime.fromisoformat(shut_out["since"]) == MONDAY + timedelta(days=2)
+    assert datetime.fromisoformat(shut_out["until"]) == MONDAY + timedelta(days=5)
+    page = cast.signed_in(w.officer).get(reverse("referral", args=[referral.reference])).content.decode()
+    assert "it could not sign in from 11am on Wednesday 7 October 2026 to 11am on Saturday 10 October 2026" in page
