@@ -33,11 +33,10 @@ SETTINGS = {
     "join_use_nulls": "1",
     "session_timeout": "3600",
     "default_format": "Parquet",
-    # A log names tens of thousands of accounts in one condition; an error must not come after the answer has begun.
+    # A log names tens of thousands of accounts in one condition.
     "max_query_size": str(1 << 28),
     "max_ast_elements": "10000000",
     "max_expanded_ast_elements": "10000000",
-    "wait_end_of_query": "1",
 }
 TYPES = {
     pa.int64(): "Int64",

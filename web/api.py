@@ -83,7 +83,7 @@ def _refusals(method: str, operation: dict[str, Any]) -> Iterator[int]:
         yield from (409, 413, 415)
     if ("header", "If-Match") in given:
         yield from (412, 428)
-    if given & {("header", "Idempotency-Key"), ("query", "batch_id")}:
+    if method == "post" and given & {("header", "Idempotency-Key"), ("query", "batch_id")}:
         yield 422  # the name of a request was used for another
 
 

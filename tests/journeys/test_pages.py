@@ -32,6 +32,7 @@ ELSEWHERE = {
     "filing_reject": "test_company",
     "case_publish": "test_supervisor",
     "alert_take": "test_monitoring",
+    "organisation_restore": "test_supervisor",
     "mfa_authenticate": "test_second_factor",
     "mfa_activate_totp": "test_second_factor",
     "mfa_deactivate_totp": "test_second_factor",

@@ -166,3 +166,21 @@ def test_a_supervisor_replaces_a_lost_administrator(w: World, enter: Any) -> Non
     )
     supervisor.press("Register it")
     supervisor.reads("Second Authority")
+
+
+@pytest.mark.parametrize(("width", "javascript"), [(320, True), (1280, False)])
+def test_a_supervisor_suspends_a_company_and_lets_it_in_again(
+    w: World, enter: Any, width: int, javascript: bool
+) -> None:
+    boss = enter(w.supervisor, width=width, javascript=javascript)
+    boss.go("organisation_detail", w.respondent.organisation_id)
+    boss.press("Suspend")
+    boss.press("Suspend it")
+    assert boss.errors(), "a suspension without a reason"
+    boss.fill({"reason": "Its credentials were sold."})
+    boss.press("Suspend it")
+    boss.reads("Why it is suspended", "Its credentials were sold.")
+    boss.press("Let it in again")
+    boss.fill({"reason": "They were changed."})
+    boss.press("Let it in again")
+    boss.reads_no("Why it is suspended")
