@@ -251,4 +251,4 @@ def test_formula_cells_are_text_in_the_table(world: SimpleNamespace, client: Bro
     analysis = asked(world, LOG.replace(b"acc-sweep", b"=cmd()"))
     work(analysis.pk)
     client.force_login(world.officer)
-    assert ",'=cmd()," in client.get(f"/analyses/{analysis.pk}/report.csv").content.decode()
+    assert ',"\'=cmd()",' in client.get(f"/analyses/{analysis.pk}/report.csv").content.decode()
