@@ -82,12 +82,12 @@ static/vendor/.copied: node_modules/.installed web/assets.py
 # --- What tests need from the machine ---------------------------------------------------------------------------------
 # RUNLEVEL=1: Debian does not start the redis service that comes along.
 browser:
-	@{ command -v chromium && command -v redis-server; } >/dev/null 2>&1 || \
+	@{ command -v chromium && command -v redis-server && command -v curl; } >/dev/null 2>&1 || \
 	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-	  echo 'Installing chromium and redis-server (for tests).' && apt-get update -qq >/dev/null && \
+	  echo 'Installing chromium, redis-server and curl (for tests).' && apt-get update -qq >/dev/null && \
 	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    chromium fonts-liberation redis-server >/dev/null 2>&1; } || \
-	echo 'chromium or redis-server is missing: tests that need them say so and are skipped.'
+	    chromium curl fonts-liberation redis-server >/dev/null 2>&1; } || \
+	echo 'chromium, redis-server or curl is missing: tests that need them say so and are skipped.'
 
 # --- Checks -----------------------------------------------------------------------------------------------------------
 # Settings of a production site that does not exist; nothing here connects anywhere.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -119,8 +120,9 @@ def _printed_commands(base: str, company: dict[str, Any], folder: Path) -> None:
     text = (embedded.BASE_DIR / "docs" / "api.md").read_text()
     commands = [block.strip() for block in re.findall(r"```\n(curl .*?)```", text, re.DOTALL)]
     assert len(commands) >= 3
+    assert curl or not os.environ.get("CI"), "the printed commands need curl: make test as root installs it"
     if curl is None:
-        pytest.skip("curl is not on this machine")
+        pytest.skip("curl is not on this machine: all but the printed commands was tried")
     row = {"account": "a1", "model": "owl-2", "input_tokens": 9, "output_tokens": 9, "status": 200}
     lines = "".join(json.dumps({**row, "ts": f"2026-11-23T10:00:{n:02}Z"}) + "\n" for n in range(60))
     (folder / "rows.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
