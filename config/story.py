@@ -19,7 +19,8 @@ from accounts.models import Invitation, Organisation, User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
 from cases.actions import case as cases
-from cases.actions import exhibits, extensions, notices, referrals
+from cases.actions import exhibits, extensions, notices
+from cases.actions.referrals import steps
 from cases.clock import LONDON, not_working
 from cases.models import Adjustment, Case, ExtensionRequest, Notice
 from config.usage_story import send, usage_rows
@@ -491,7 +492,7 @@ def _alleged(story: Story, people: Cast) -> Filing:
 
 def _acknowledged_and_opened(story: Story, people: Cast, referred: Case, filing: Filing) -> Case:
     with story.day(18, 9):
-        referrals.acknowledge(referred.referrals.get().pk, by=people["Callum Reid"])
+        steps.acknowledge(referred.referrals.get().pk, by=people["Callum Reid"])
     with story.day(18, 11):
         case = open_from(filing, people["Priya Raman"], WATCHED, HARRIER)
         cases.assign(

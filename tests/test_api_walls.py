@@ -16,7 +16,8 @@ from accounts.models import KeptAnswer, User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
 from cases.actions import case as cases
-from cases.actions import notices, referrals
+from cases.actions import notices
+from cases.actions.referrals import steps
 from cases.models import Referral, Response
 from disclosures import actions as act
 from disclosures.actions import filing as one
@@ -119,7 +120,7 @@ def test_retry_shows_nothing_that_has_been_withdrawn(w: World) -> None:
     url = f"/api/v1/referrals/{referral.reference}/acknowledge/"
     assert post(authority, url, {}, if_match="*", idempotency_key="one").status_code == 200
     assert post(authority, url, {}, if_match="*", idempotency_key="one").status_code == 200
-    referrals.withdraw(referral.pk, by=w.supervisor, reason="Settled")
+    steps.withdraw(referral.pk, by=w.supervisor, reason="Settled")
     gone = post(authority, url, {}, if_match="*", idempotency_key="one")
     assert gone.status_code == 404
     assert b"Heron" not in gone.content

@@ -23,7 +23,7 @@ from cases.actions.deadlines import (
     trace_json,
 )
 from cases.actions.exhibits import add_exhibits
-from cases.actions.referrals import add_late
+from cases.actions.referrals.additions import add_late
 from cases.clock import next_reminder, reminder_offset
 from cases.models import (
     AnswerDraft,

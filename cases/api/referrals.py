@@ -11,8 +11,8 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 
 from accounts.api.endpoints import One, Verb, can, described
-from cases.actions import referrals as act
 from cases.actions.deadlines import hold_calendar, locked_case
+from cases.actions.referrals import steps
 from cases.models import Referral
 from cases.models.referral import DeclineHead
 from cases.rules import REFERRAL_RULES
@@ -199,22 +199,22 @@ def _verb(
     return described(view, tag="referrals", summary=summary, answer=SentReferralSerializer, example=example)
 
 
-Acknowledge = _verb("Acknowledge", Nothing, act.acknowledge, "Acknowledge a referral", {})
-Accept = _verb("Accept", AcceptInput, act.accept, "Accept a referral", {"reference": "OMA/26/117"})
+Acknowledge = _verb("Acknowledge", Nothing, steps.acknowledge, "Acknowledge a referral", {})
+Accept = _verb("Accept", AcceptInput, steps.accept, "Accept a referral", {"reference": "OMA/26/117"})
 Return = _verb(
     "Return",
     ReturnInput,
-    act.return_,
+    steps.return_,
     "Return a referral for more information",
     {"needed": "The training logs of May.", "needed_by": "2030-01-31"},
 )
 Decline = _verb(
-    "Decline", DeclineInput, act.decline, "Decline a referral", {"head": "impact", "reason": "It is slight."}
+    "Decline", DeclineInput, steps.decline, "Decline a referral", {"head": "impact", "reason": "It is slight."}
 )
 Withdraw = _verb(
     "WithdrawReferral",
     WithdrawInput,
-    act.withdraw,
+    steps.withdraw,
     "Withdraw a referral",
     {"reason": "The parties are about to settle."},
     "cases:decide",

@@ -16,7 +16,7 @@ from accounts.models import User
 from cases.actions import case as act
 from cases.actions.deadlines import hold_calendar, locked_case
 from cases.actions.notices import Ask
-from cases.actions.referrals import refer
+from cases.actions.referrals.making import refer
 from cases.api.cases import READ, CaseSerializer, WholeCaseSerializer, seen
 from cases.brief import HEADS
 from cases.models import Case, Outcome, Party

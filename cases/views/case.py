@@ -15,7 +15,7 @@ from accounts.models import Organisation, SignedInRequest, User
 from accounts.permissions import allowed, check
 from cases.actions import case as act
 from cases.actions.exhibits import comment, disclose
-from cases.actions.referrals import refer
+from cases.actions.referrals.making import refer
 from cases.brief import HEADS, laid_out
 from cases.forms import (
     AssignForm,

@@ -14,7 +14,7 @@ import pytest
 from accounts.models import User
 from cases.actions import extensions, notices
 from cases.actions.notices import answer, save_answer, stamp_missed
-from cases.actions.referrals import refer
+from cases.actions.referrals.making import refer
 from cases.models import Case, Exhibit, LateAddition, Notice, Question, Referral, Response
 from config import story
 from ledger.models import Event
