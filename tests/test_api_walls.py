@@ -15,8 +15,8 @@ from accounts.actions import make_client
 from accounts.models import KeptAnswer, User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
+from cases.actions import answers
 from cases.actions import case as cases
-from cases.actions import notices
 from cases.actions.referrals import steps
 from cases.models import Referral, Response
 from disclosures import actions as act
@@ -158,7 +158,7 @@ def test_tag_of_a_draft_knows_of_a_colleagues_save(admin: User, standing: Standi
 def test_answer_by_a_program_leaves_colleagues_drafts_alone(w: World) -> None:
     notice = notice_to(open_case(w, at=now() - timedelta(days=1)), w.respondent)
     first, second = notice.questions.order_by("number")
-    notices.save_answer(second.pk, by=w.respondent, how="answer", text="PRIVILEGED, ask counsel first", revision=0)
+    answers.save_answer(second.pk, by=w.respondent, how="answer", text="PRIVILEGED, ask counsel first", revision=0)
     client, url = program(w.respondent), f"/api/v1/notices/{notice.reference}/answer/"
     part = {"replies": [{"question": first.number, "how": "answer", "text": "No."}]}
     assert post(client, url, part, if_match="*").status_code == 400, "a reply to every question, and of one's own"

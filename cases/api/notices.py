@@ -13,7 +13,7 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 
 from accounts.api.endpoints import One, Verb, can, described
-from cases.actions import extensions, notices, service
+from cases.actions import answers, extensions, notices, service
 from cases.actions.deadlines import hold_calendar, locked_case
 from cases.api.extensions import MORE_TIME, ExtensionSerializer, MoreTimeInput
 from cases.models import AnswerDraft, Notice, Response, Service, ServiceDoubt
@@ -140,8 +140,8 @@ class WholeNoticeSerializer(NoticeSerializer):
 def _seen(request: Request) -> Any:
     doubts = ServiceDoubt.objects.open().filter(notice=OuterRef("pk"))
     seen = Notice.objects.visible_to(request.user).select_related("case", "party")
-    answers = Response.objects.filter(notice=OuterRef("pk"))
-    return seen.annotate(in_doubt=Exists(doubts), has_answers=Exists(answers))
+    responses = Response.objects.filter(notice=OuterRef("pk"))
+    return seen.annotate(in_doubt=Exists(doubts), has_answers=Exists(responses))
 
 
 class NoticeFilter(FilterSet):
@@ -234,8 +234,8 @@ class _NoticeVerb(Verb):
 
 
 def _answer(pk: int, *, by: Any, replies: list[dict[str, Any]]) -> Any:
-    given = [notices.Reply(**{**reply, "evidence": tuple(reply.get("evidence", ()))}) for reply in replies]
-    return notices.answer_all(pk, by=by, replies=given, received_at=now())
+    given = [answers.Reply(**{**reply, "evidence": tuple(reply.get("evidence", ()))}) for reply in replies]
+    return answers.answer_all(pk, by=by, replies=given, received_at=now())
 
 
 def _more_time(pk: int, **data: Any) -> Any:
@@ -246,7 +246,7 @@ def _mark_read(pk: int, *, by: Any, answer: int) -> Any:
     found = Response.objects.filter(notice_id=pk, number=answer).first()
     if found is None:
         raise Problem(400, errors={"answer": "There is no such answer to this notice."})
-    return notices.read_response(found.pk, by=by)
+    return answers.read_response(found.pk, by=by)
 
 
 class _MoreTime(_NoticeVerb):

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 
 from accounts.actions import deactivate, invite
 from cases import tasks
-from cases.actions import calendar, extensions, notices, service
+from cases.actions import answers, calendar, extensions, notices, service
 from cases.actions import case as cases
 from cases.actions.exhibits import comment, disclose
 from cases.actions.referrals import making, snapshot, steps
@@ -100,18 +100,18 @@ def test_answer_needs_every_question(w: World) -> None:
     case = open_case(w)
     notice = notice_to(case, w.respondent)
     with pytest.raises(Invalid):
-        notices.answer(notice.pk, by=w.respondent, received_at=MONDAY)
+        answers.answer(notice.pk, by=w.respondent, received_at=MONDAY)
     question = notice.questions.get(number=1)
-    notices.save_answer(question.pk, by=w.respondent, how="not_held", where_held="", why_not_held="", revision=0)
-    assert [q.number for q in notices.unanswered(notice)] == [1, 2]
+    answers.save_answer(question.pk, by=w.respondent, how="not_held", where_held="", why_not_held="", revision=0)
+    assert [q.number for q in answers.unanswered(notice)] == [1, 2]
 
 
 def test_answer_of_a_colleague_is_not_overwritten(w: World) -> None:
     case = open_case(w)
     question = notice_to(case, w.respondent).questions.get(number=1)
-    notices.save_answer(question.pk, by=w.respondent, how="answer", text="first", revision=0)
-    with pytest.raises(notices.AnswerChanged) as changed:
-        notices.save_answer(question.pk, by=w.respondent, how="answer", text="second", revision=0)
+    answers.save_answer(question.pk, by=w.respondent, how="answer", text="first", revision=0)
+    with pytest.raises(answers.AnswerChanged) as changed:
+        answers.save_answer(question.pk, by=w.respondent, how="answer", text="second", revision=0)
     assert changed.value.draft.text == "first"
 
 

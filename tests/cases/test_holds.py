@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cases import tasks
-from cases.actions import calendar, extensions, notices, service
+from cases.actions import answers, calendar, extensions, notices, service
 from cases.actions import case as cases
 from cases.actions.deadlines import rewrite
 from cases.actions.exhibits import disclose
@@ -290,10 +290,10 @@ def test_nothing_is_disclosed_in_a_new_round_that_asks_nobody_yet(w: World) -> N
         late = case.notices.get(party__organisation_id=w.respondent.organisation_id, kind="evidence", round=1)
         item = evidence_item(w.respondent)
         for question in late.questions.all():
-            notices.save_answer(
+            answers.save_answer(
                 question.pk, by=w.respondent, how="answer", text="x", evidence=[item.reference], revision=0
             )
-        notices.answer(late.pk, by=w.respondent, received_at=now())
+        answers.answer(late.pk, by=w.respondent, received_at=now())
         exhibit = case.exhibits.get(item=item)
         assert exhibit.round == 2
         with pytest.raises(Conflict, match="still running"):

@@ -12,8 +12,8 @@ from django.utils.html import strip_tags
 from accounts.actions import deactivate
 from accounts.models import User
 from cases import tasks
+from cases.actions import answers, extensions, notices, service
 from cases.actions import case as cases
-from cases.actions import extensions, notices, service
 from cases.actions.exhibits import disclose
 from cases.actions.referrals import steps
 from cases.clock import end_of
@@ -48,10 +48,10 @@ def said(user: User, path: str) -> str:
 def hand_in(w: World, case: Case, item: EvidenceItem) -> Exhibit:
     notice = notice_to(case, w.complainant)
     for question in notice.questions.all():
-        notices.save_answer(
+        answers.save_answer(
             question.pk, by=w.complainant, how="answer", text="x", evidence=[item.reference], revision=0
         )
-    notices.answer(notice.pk, by=w.complainant, received_at=now())
+    answers.answer(notice.pk, by=w.complainant, received_at=now())
     return case.exhibits.get(item=item)
 
 

@@ -14,8 +14,8 @@ from django.db import IntegrityError, OperationalError, transaction
 from accounts import actions as accounts
 from accounts.models import User
 from cases import tasks
+from cases.actions import answers, extensions, notices
 from cases.actions import case as cases
-from cases.actions import extensions, notices
 from cases.actions.referrals import making, steps
 from cases.models import Adjustment, BriefVersion, Case, Decision, Notice, Referral
 from disclosures import actions as filings
@@ -213,7 +213,7 @@ def test_answer_that_waits_for_an_assignment_reaches_the_new_officer(
                 case.pk, by=people.supervisor, officer_id=people.second_supervisor.pk, deputy_id=people.officer.pk
             )
         ),
-        order.second(lambda: notices.answer(notice.pk, by=people.respondent, received_at=received_at)),
+        order.second(lambda: answers.answer(notice.pk, by=people.respondent, received_at=received_at)),
     )
     assert not [r for r in results if isinstance(r, BaseException)], results
     told = Message.objects.filter(template="answer_to_read").values_list("user", flat=True)

@@ -16,7 +16,7 @@ from django.db import Error, connection, models, transaction
 from accounts import actions as accounts
 from accounts.models import Organisation
 from cases import tasks
-from cases.actions import calendar, exhibits, extensions, notices, service
+from cases.actions import answers, calendar, exhibits, extensions, notices, service
 from cases.actions import case as cases
 from cases.actions.referrals import making, steps
 from cases.models import Case, Decision, Exhibit, Notice, Question, Referral, Response
@@ -80,9 +80,9 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
         "stamp_missed": lambda: tasks.stamp_missed(_notice(due).pk),
         "remind": lambda: _at(reminder_at, lambda: tasks.remind(_notice(running).pk)),
         "remind_team": lambda: _at(reminder_at, lambda: tasks.remind_team(running)),
-        "answer": lambda: notices.answer(_notice(running).pk, by=people.respondent, received_at=now()),
-        "answer_late": lambda: notices.answer(_notice(late).pk, by=people.respondent, received_at=now()),
-        "save_answer": lambda: notices.save_answer(
+        "answer": lambda: answers.answer(_notice(running).pk, by=people.respondent, received_at=now()),
+        "answer_late": lambda: answers.answer(_notice(late).pk, by=people.respondent, received_at=now()),
+        "save_answer": lambda: answers.save_answer(
             question.pk, by=people.respondent, how="answer", text="Other", revision=1
         ),
         "waive": lambda: notices.waive(_notice(running).pk, by=people.supervisor, reason="Not needed."),
@@ -175,7 +175,7 @@ def test_change_whose_second_event_fails_does_not_happen(
     world = _world(people)
     item = story.give_evidence(people.respondent, "A log", rows=2)
     late = _notice(Referral.objects.get().case_id)
-    notices.save_answer(
+    answers.save_answer(
         late.questions.get().pk, by=people.respondent, how="answer", evidence=[item.reference], revision=1
     )
     name = {
@@ -373,7 +373,7 @@ def _fill_every_table() -> None:
         exhibit = Exhibit.objects.filter(item__in=_granted()).earliest("pk")
         recipient = next(u for u in people.values() if u.organisation_id in _granted_to(exhibit))
         exhibits.comment(exhibit.pk, by=recipient, text="Not ours.")
-        notices.read_response(Response.objects.earliest("pk").pk, by=officer)
+        answers.read_response(Response.objects.earliest("pk").pk, by=officer)
         open_case = Case.objects.filter(state="open").exclude(officer=deputy, deputy=None).latest("pk")
         notice = Notice.objects.filter(case=open_case).latest("pk")
         letter = Message.objects.filter(template="notice_issued", about_id=notice.pk).earliest("pk")
