@@ -16,7 +16,6 @@ from web.fields import DayField
 from web.forms import Form
 
 _ADDRESS_OF_A_PAGE = re.compile(r"://|\bwww\.", re.IGNORECASE)
-WIDE = {"class": "govuk-input--width-30"}
 
 
 def no_web_address(value: str) -> None:
