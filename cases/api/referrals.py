@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, can, described
+from accounts.api.endpoints import One, VerbOn, can, described
 from cases.actions.deadlines import hold_calendar, locked_case
 from cases.actions.referrals import steps
 from cases.models import Referral
@@ -164,26 +163,18 @@ class WithdrawInput(Input):
     reason = Text(max_length=4000)
 
 
-class _ReferralVerb(Verb):
+class _ReferralVerb(VerbOn):
     """One thing that can be done to a referral: the authority's steps, and the ministry's taking back."""
 
-    do: ClassVar[Callable[..., Referral]]
+    answer = SentReferralSerializer
 
-    def find(self, **where: Any) -> Referral:
-        found: Referral = get_object_or_404(_seen(self.request), **where)
-        return found
+    def seen(self) -> Any:
+        return _seen(self.request)
 
     def lock(self, found: Referral) -> None:
         # In the order of the actions: the calendar before any case.
         hold_calendar()
         locked_case(found.case_id)
-
-    def act(self, found: Referral, **data: Any) -> Referral:
-        return type(self).do(found.pk, by=self.request.user, **data)
-
-    def show(self, result: Referral) -> Any:
-        shown = _seen(self.request).filter(pk=result.pk).first()
-        return SentReferralSerializer(shown, context={"request": self.request}).data
 
 
 def _verb(
