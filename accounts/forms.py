@@ -16,7 +16,6 @@ from web.fields import DayField
 from web.forms import Form
 
 _ADDRESS_OF_A_PAGE = re.compile(r"://|\bwww\.", re.IGNORECASE)
-WIDE = {"class": "govuk-input--width-30"}
 
 
 def no_web_address(value: str) -> None:
@@ -47,6 +46,11 @@ def _address() -> forms.CharField:
     return forms.CharField(
         label="Registered address", max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "data-maxlength": 1000})
     )
+
+
+def _reason(label: str, **kwargs: Any) -> forms.CharField:
+    widget = forms.Textarea(attrs={"rows": 5, "data-maxlength": 2000})
+    return forms.CharField(label=label, max_length=2000, widget=widget, **kwargs)
 
 
 class ClientForm(Form):
@@ -152,21 +156,14 @@ class ReplaceForm(Form):
 class RefuseForm(Form):
     """Why an organisation is not verified."""
 
-    reason = forms.CharField(
-        label="Why is it not verified?",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 5, "data-maxlength": 2000}),
-        help_text="The organisation reads this. Say what it can do about it.",
-    )
+    reason = _reason("Why is it not verified?", help_text="The organisation reads this. Say what it can do about it.")
 
 
 class SuspendForm(Form):
     """Why an organisation is shut out."""
 
-    reason = forms.CharField(
-        label="Why is it suspended?",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 5, "data-maxlength": 2000}),
+    reason = _reason(
+        "Why is it suspended?",
         help_text="Its people read this when they try to come in. Say what they can do about it.",
     )
 
@@ -174,11 +171,7 @@ class SuspendForm(Form):
 class RestoreForm(Form):
     """Why an organisation is let in again."""
 
-    reason = forms.CharField(
-        label="Why is it let in again?",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 5, "data-maxlength": 2000}),
-    )
+    reason = _reason("Why is it let in again?")
 
 
 class AwayForm(Form):

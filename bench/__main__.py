@@ -112,7 +112,7 @@ def empty_tick() -> float:
 def escalations(count: int) -> tuple[float, float]:
     """Referrals a second through the sweep, and the same rows a second in plain SQL, beside it."""
     from bench import data, plain
-    from cases.actions.referrals import refer
+    from cases.actions.referrals.making import refer
     from cases.models import Case
     from ledger import sweep
     from ledger.time import now

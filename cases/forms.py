@@ -8,7 +8,7 @@ from django import forms
 
 from accounts.models import Nation, Organisation, User
 from cases.actions.notices import Ask
-from cases.models import AnswerDraft, Case, DeclineHead, Exhibit, Outcome, Party, Service
+from cases.models import AnswerDraft, DeclineHead, Exhibit, Outcome, Party, Service
 from evidence.models import EvidenceItem
 from web.fields import DayField, MomentField
 from web.forms import Form
@@ -242,11 +242,3 @@ class ReturnReferralForm(Form):
 class DeclineReferralForm(Form):
     head = forms.ChoiceField(label="Head", choices=DeclineHead, widget=forms.RadioSelect)
     reason = long_text("Reasons", limit=8000)
-
-
-STATE_TAGS = {
-    Case.State.OPEN: "blue",
-    Case.State.RESOLVED: "green",
-    Case.State.REFERRED: "purple",
-    Case.State.CLOSED: "grey",
-}

@@ -7,7 +7,7 @@ from celery import shared_task
 from cases.actions.calendar import make_up_for_outage
 from cases.actions.extensions import escalate_request
 from cases.actions.notices import remind, stamp_missed
-from cases.actions.referrals import refer, remind_team
+from cases.actions.referrals.making import refer, remind_team
 from cases.actions.service import bounced, doubt_bounced
 from cases.models import Case, ExtensionRequest, Notice, Outage
 from ledger import sweep

@@ -6,7 +6,7 @@ from django.urls import path
 
 from cases.api import calendar as days
 from cases.api import cases, exhibits, extensions, notices, referrals, work
-from cases.views import calendar, case, notice, queue, referral
+from cases.views import calendar, case, exhibit, notice, queue, referral
 
 
 def _verbs(root: str, name: str, views: dict[str, Any]) -> list[Any]:
@@ -31,8 +31,8 @@ urlpatterns = [
     path("cases/<str:reference>/publish/", case.case_publish, name="case_publish"),
     path("cases/<str:reference>/refer/", case.case_refer, name="case_refer"),
     path("cases/<str:reference>/tabs/<str:tab>/", case.case, name="case_tab"),
-    path("exhibits/<int:pk>/disclose/", case.exhibit_disclose, name="exhibit_disclose"),
-    path("exhibits/<int:pk>/comment/", case.exhibit_comment, name="exhibit_comment"),
+    path("exhibits/<int:pk>/disclose/", exhibit.exhibit_disclose, name="exhibit_disclose"),
+    path("exhibits/<int:pk>/comment/", exhibit.exhibit_comment, name="exhibit_comment"),
     path("notices/<str:reference>/", notice.notice, name="notice"),
     path("notices/<str:reference>/questions/<int:number>/", notice.notice_question, name="notice_question"),
     path("notices/<str:reference>/check/", notice.notice_check, name="notice_check"),

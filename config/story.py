@@ -18,8 +18,9 @@ from accounts import actions as accounts
 from accounts.models import Invitation, Organisation, User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
+from cases.actions import answers, exhibits, extensions, notices
 from cases.actions import case as cases
-from cases.actions import exhibits, extensions, notices, referrals
+from cases.actions.referrals import steps
 from cases.clock import LONDON, not_working
 from cases.models import Adjustment, Case, ExtensionRequest, Notice
 from config.usage_story import send, usage_rows
@@ -309,8 +310,8 @@ def draft(kind: str, by: User, content: dict[str, Any]) -> Filing:
     """Start a filing and save every section of it."""
     filing = filings.start(kind, by=by)
     for section in SCHEMAS[kind].sections:
-        answers = {f.name: content[f.name] for f in section.fields if f.name in content}
-        filings.save_section(filing.pk, by=by, section=section.key, content=answers, revision=0, finished=True)
+        filled = {f.name: content[f.name] for f in section.fields if f.name in content}
+        filings.save_section(filing.pk, by=by, section=section.key, content=filled, revision=0, finished=True)
     return filing
 
 
@@ -365,7 +366,7 @@ def answer_all(notice: Notice, by: User, *, attach: str = "", log: bytes = b"") 
     for question in notice.questions.all():
         last = question.number == notice.questions.count()
         if last and item is None:
-            notices.save_answer(
+            answers.save_answer(
                 question.pk,
                 by=by,
                 how="not_held",
@@ -374,7 +375,7 @@ def answer_all(notice: Notice, by: User, *, attach: str = "", log: bytes = b"") 
                 revision=0,
             )
         else:
-            notices.save_answer(
+            answers.save_answer(
                 question.pk,
                 by=by,
                 how="answer",
@@ -382,7 +383,7 @@ def answer_all(notice: Notice, by: User, *, attach: str = "", log: bytes = b"") 
                 evidence=[item.reference] if item else [],
                 revision=0,
             )
-    notices.answer(notice.pk, by=by, received_at=now())
+    answers.answer(notice.pk, by=by, received_at=now())
 
 
 def notice_to(case: Case, company: str) -> Notice:
@@ -491,7 +492,7 @@ def _alleged(story: Story, people: Cast) -> Filing:
 
 def _acknowledged_and_opened(story: Story, people: Cast, referred: Case, filing: Filing) -> Case:
     with story.day(18, 9):
-        referrals.acknowledge(referred.referrals.get().pk, by=people["Callum Reid"])
+        steps.acknowledge(referred.referrals.get().pk, by=people["Callum Reid"])
     with story.day(18, 11):
         case = open_from(filing, people["Priya Raman"], WATCHED, HARRIER)
         cases.assign(

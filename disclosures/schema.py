@@ -9,7 +9,7 @@ A message belongs to one control: the field itself, or a part of a fact, which i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -22,7 +22,6 @@ MOST = 10**18
 MOST_LINES = 10_000
 
 Content = Mapping[str, Any]
-Condition = Callable[[Content], bool]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +13,7 @@ from ledger.time import now
 
 FULL = "full"
 NON_CONFIDENTIAL = "non_confidential"
+_Row = TypeVar("_Row", bound=models.Model)
 
 
 class Limb(models.TextChoices):
@@ -148,23 +149,38 @@ class EvidenceItem(models.Model):
         return FULL if FULL in found else NON_CONFIDENTIAL if found else None
 
 
-class GrantQuerySet(models.QuerySet["Grant"]):
-    def current(self) -> GrantQuerySet:
+class SightQuerySet(models.QuerySet[_Row]):
+    """Rows of something that was given to an organisation to see: see `Sight`."""
+
+    def current(self) -> Self:
+        """What counts now: it has begun, and has not been ended."""
         instant = now()
         return self.filter(Q(until__isnull=True) | Q(until__gt=instant), since__lte=instant)
 
 
-class Grant(models.Model):
-    """Sight of an item, or of its non-confidential version, given to an organisation by an action above."""
+class Sight(models.Model):
+    """What every grant says, here and in the apps above: to whom, from when until when, and under what reason."""
 
-    item = models.ForeignKey(EvidenceItem, on_delete=models.PROTECT, related_name="grants")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
-    projection = models.CharField(
-        max_length=20, choices=[(FULL, "Full"), (NON_CONFIDENTIAL, "Non-confidential version")]
-    )
     since = models.DateTimeField(default=now)
     until = models.DateTimeField(null=True)
     reason = models.CharField(max_length=40)
+
+    class Meta:
+        abstract = True
+
+
+class GrantQuerySet(SightQuerySet["Grant"]):
+    pass
+
+
+class Grant(Sight):
+    """Sight of an item, or of its non-confidential version, given to an organisation by an action above."""
+
+    item = models.ForeignKey(EvidenceItem, on_delete=models.PROTECT, related_name="grants")
+    projection = models.CharField(
+        max_length=20, choices=[(FULL, "Full"), (NON_CONFIDENTIAL, "Non-confidential version")]
+    )
     given_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     objects = GrantQuerySet.as_manager()

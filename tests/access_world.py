@@ -11,8 +11,8 @@ from accounts.models import User
 from cases import tasks
 from cases.actions import case as cases
 from cases.actions import extensions, notices, service
-from cases.actions.analyses import add_analyses
 from cases.actions.exhibits import disclose
+from cases.actions.referrals.additions import add_analyses
 from config import story
 from disclosures import actions as filings
 from disclosures.actions import authorisations

@@ -15,8 +15,9 @@ from accounts.actions import make_client
 from accounts.models import User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
-from cases.actions import extensions, notices, referrals
-from cases.actions.referrals import refer
+from cases.actions import extensions, notices
+from cases.actions.referrals import steps
+from cases.actions.referrals.making import refer
 from cases.models import Exhibit, Notice, Referral
 from config import story
 from disclosures import actions as filings
@@ -239,17 +240,17 @@ def _referred(w: World) -> Referral:
 
 def _withdrawn(w: World) -> Referral:
     """Of a case that is in its second round now, in which nobody has been asked yet."""
-    return referrals.withdraw(_referred(w).pk, by=w.supervisor, reason="It can")
+    return steps.withdraw(_referred(w).pk, by=w.supervisor, reason="It can")
 
 
 def _referrals(e: Everything) -> dict[str, list[Any]]:
     w, found = e.w, {"withdrawn": _withdrawn(e.w)}
-    found["acknowledged"] = referrals.acknowledge(_referred(w).pk, by=w.officer)
-    found["accepted"] = referrals.accept(_referred(w).pk, by=w.officer, reference="CA-1")
-    found["returned"] = referrals.return_(
+    found["acknowledged"] = steps.acknowledge(_referred(w).pk, by=w.officer)
+    found["accepted"] = steps.accept(_referred(w).pk, by=w.officer, reference="CA-1")
+    found["returned"] = steps.return_(
         _referred(w).pk, by=w.officer, needed="The log", needed_by=(TODAY + timedelta(days=30)).date()
     )
-    found["declined"] = referrals.decline(_referred(w).pk, by=w.officer, head="resources", reason="Not now")
+    found["declined"] = steps.decline(_referred(w).pk, by=w.officer, head="resources", reason="Not now")
     return {state: [referral.reference] for state, referral in found.items()}
 
 

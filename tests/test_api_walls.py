@@ -15,8 +15,9 @@ from accounts.actions import make_client
 from accounts.models import KeptAnswer, User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
+from cases.actions import answers
 from cases.actions import case as cases
-from cases.actions import notices, referrals
+from cases.actions.referrals import steps
 from cases.models import Referral, Response
 from disclosures import actions as act
 from disclosures.actions import filing as one
@@ -119,7 +120,7 @@ def test_retry_shows_nothing_that_has_been_withdrawn(w: World) -> None:
     url = f"/api/v1/referrals/{referral.reference}/acknowledge/"
     assert post(authority, url, {}, if_match="*", idempotency_key="one").status_code == 200
     assert post(authority, url, {}, if_match="*", idempotency_key="one").status_code == 200
-    referrals.withdraw(referral.pk, by=w.supervisor, reason="Settled")
+    steps.withdraw(referral.pk, by=w.supervisor, reason="Settled")
     gone = post(authority, url, {}, if_match="*", idempotency_key="one")
     assert gone.status_code == 404
     assert b"Heron" not in gone.content
@@ -157,7 +158,7 @@ def test_tag_of_a_draft_knows_of_a_colleagues_save(admin: User, standing: Standi
 def test_answer_by_a_program_leaves_colleagues_drafts_alone(w: World) -> None:
     notice = notice_to(open_case(w, at=now() - timedelta(days=1)), w.respondent)
     first, second = notice.questions.order_by("number")
-    notices.save_answer(second.pk, by=w.respondent, how="answer", text="PRIVILEGED, ask counsel first", revision=0)
+    answers.save_answer(second.pk, by=w.respondent, how="answer", text="PRIVILEGED, ask counsel first", revision=0)
     client, url = program(w.respondent), f"/api/v1/notices/{notice.reference}/answer/"
     part = {"replies": [{"question": first.number, "how": "answer", "text": "No."}]}
     assert post(client, url, part, if_match="*").status_code == 400, "a reply to every question, and of one's own"

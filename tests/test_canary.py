@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from cases import tasks
+from cases.actions import answers, extensions
 from cases.actions import case as cases
-from cases.actions import extensions, notices
 from cases.models import Case
 from config import story
 from config.usage_story import hashed, send, usage_rows
@@ -104,7 +104,7 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     log = usage_log_with_canaries(by, canary)
     notice = notice_to(case, by)
     for question in notice.questions.all():
-        notices.save_answer(
+        answers.save_answer(
             question.pk,
             by=by,
             how="answer",
@@ -121,7 +121,7 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     )
     request = notice.extension_requests.get()
     extensions.refuse_extension(request.pk, by=w.caseworker, reasons=canary("extension.refusal"))
-    notices.answer(notice.pk, by=by, received_at=now())
+    answers.answer(notice.pk, by=by, received_at=now())
     # Eight accounts that move as one, one of them by its name, make an alert that is the ministry's alone.
     account = hashed("account", "together 0").encode()
     rows = usage_rows(now() - timedelta(hours=4), 4).replace(account, canary("ministry.account").encode())

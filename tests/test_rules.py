@@ -86,7 +86,7 @@ def test_both_kinds_of_filing_use_every_state_there_is() -> None:
     ],
 )
 def test_every_verb_is_checked_by_an_action(app: str, tables: list[dict[str, object]]) -> None:
-    files = [ROOT / app / "actions.py", *(ROOT / app / "actions").glob("*.py")]
+    files = [ROOT / app / "actions.py", *(ROOT / app / "actions").rglob("*.py")]
     used = set()
     for file in files:
         if file.exists():

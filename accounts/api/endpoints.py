@@ -11,10 +11,11 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import OperationalError, connection
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -273,6 +274,29 @@ class Verb(APIView):
 
     def status_of(self, result: Any) -> int:
         return self.status
+
+
+class VerbOn(Verb):
+    """One action on one thing, answered with the thing as a GET shows it. A subclass says what the reader may see
+    (`seen`), the action (`do`) and the serializer (`answer`), and puts right what is different about it.
+    """
+
+    do: ClassVar[Callable[..., Any]]
+    answer: ClassVar[type[serializers.BaseSerializer[Any]]]
+
+    def seen(self) -> Any:
+        """The rows of this kind that are for the reader to see, with what the serializer reads of them."""
+        raise NotImplementedError
+
+    def find(self, **where: Any) -> Any:
+        return get_object_or_404(self.seen(), **where) if where else None
+
+    def act(self, found: Any, **data: Any) -> Any:
+        which = [] if found is None else [found.pk]
+        return type(self).do(*which, by=self.request.user, **data)
+
+    def show(self, result: Any) -> Any:
+        return type(self).answer(self.seen().get(pk=result.pk), context={"request": self.request}).data
 
 
 def can(request: Any, noun: str, rules: Rules, obj: Any, **called: tuple[str, ...]) -> list[str]:

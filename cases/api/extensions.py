@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, can, described
+from accounts.api.endpoints import One, VerbOn, can, described
 from cases.actions import extensions
 from cases.actions.deadlines import hold_calendar, locked_case
 from cases.models import ExtensionRequest, Notice
@@ -93,23 +92,16 @@ class OneExtension(One):
         return _asked(self.request)
 
 
-class _ExtensionVerb(Verb):
+class _ExtensionVerb(VerbOn):
     scopes = MANAGE
-    do: ClassVar[Callable[..., ExtensionRequest]]
+    answer = ExtensionSerializer
 
-    def find(self, **where: Any) -> ExtensionRequest:
-        found: ExtensionRequest = get_object_or_404(_asked(self.request), **where)
-        return found
+    def seen(self) -> Any:
+        return _asked(self.request)
 
     def lock(self, found: ExtensionRequest) -> None:
         hold_calendar()
         locked_case(found.notice.case_id)
-
-    def act(self, found: ExtensionRequest, **data: Any) -> ExtensionRequest:
-        return type(self).do(found.pk, by=self.request.user, **data)
-
-    def show(self, result: ExtensionRequest) -> Any:
-        return ExtensionSerializer(_asked(self.request).get(pk=result.pk), context={"request": self.request}).data
 
 
 def _decision(name: str, body: type[Input], do: Callable[..., Any], summary: str, example: Any) -> Any:

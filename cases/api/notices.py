@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import Exists, OuterRef
-from django.shortcuts import get_object_or_404
 from django_filters.rest_framework import CharFilter, FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, can, described
-from cases.actions import extensions, notices, service
+from accounts.api.endpoints import One, VerbOn, can, described
+from cases.actions import answers, extensions, notices, service
 from cases.actions.deadlines import hold_calendar, locked_case
 from cases.api.extensions import MORE_TIME, ExtensionSerializer, MoreTimeInput
 from cases.models import AnswerDraft, Notice, Response, Service, ServiceDoubt
@@ -140,8 +139,8 @@ class WholeNoticeSerializer(NoticeSerializer):
 def _seen(request: Request) -> Any:
     doubts = ServiceDoubt.objects.open().filter(notice=OuterRef("pk"))
     seen = Notice.objects.visible_to(request.user).select_related("case", "party")
-    answers = Response.objects.filter(notice=OuterRef("pk"))
-    return seen.annotate(in_doubt=Exists(doubts), has_answers=Exists(answers))
+    responses = Response.objects.filter(notice=OuterRef("pk"))
+    return seen.annotate(in_doubt=Exists(doubts), has_answers=Exists(responses))
 
 
 class NoticeFilter(FilterSet):
@@ -209,33 +208,28 @@ class ServiceInput(Input):
     proof = Text(max_length=4000, help_text="What proves it: the courier’s receipt, and who signed")
 
 
-class _NoticeVerb(Verb):
+class _NoticeVerb(VerbOn):
     """One thing that is done to a notice."""
 
-    do: ClassVar[Callable[..., Any]]
+    answer = WholeNoticeSerializer
 
-    def find(self, **where: Any) -> Notice:
-        found: Notice = get_object_or_404(_seen(self.request), **where)
-        return found
+    def seen(self) -> Any:
+        return _seen(self.request)
 
     def lock(self, found: Notice) -> None:
         # In the order of the actions: the calendar before any case.
         hold_calendar()
         locked_case(found.case_id)
 
-    def act(self, found: Notice, **data: Any) -> Any:
-        return type(self).do(found.pk, by=self.request.user, **data)
-
     def show(self, result: Any) -> Any:
         # An action about a notice answers it, or a row of it: a response (or its reading), a request, an adjustment.
         result = getattr(result, "response", result)
-        pk = result.pk if isinstance(result, Notice) else result.notice_id
-        return WholeNoticeSerializer(_seen(self.request).get(pk=pk), context={"request": self.request}).data
+        return super().show(result if isinstance(result, Notice) else result.notice)
 
 
 def _answer(pk: int, *, by: Any, replies: list[dict[str, Any]]) -> Any:
-    given = [notices.Reply(**{**reply, "evidence": tuple(reply.get("evidence", ()))}) for reply in replies]
-    return notices.answer_all(pk, by=by, replies=given, received_at=now())
+    given = [answers.Reply(**{**reply, "evidence": tuple(reply.get("evidence", ()))}) for reply in replies]
+    return answers.answer_all(pk, by=by, replies=given, received_at=now())
 
 
 def _more_time(pk: int, **data: Any) -> Any:
@@ -246,7 +240,7 @@ def _mark_read(pk: int, *, by: Any, answer: int) -> Any:
     found = Response.objects.filter(notice_id=pk, number=answer).first()
     if found is None:
         raise Problem(400, errors={"answer": "There is no such answer to this notice."})
-    return notices.read_response(found.pk, by=by)
+    return answers.read_response(found.pk, by=by)
 
 
 class _MoreTime(_NoticeVerb):

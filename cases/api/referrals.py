@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, can, described
-from cases.actions import referrals as act
+from accounts.api.endpoints import One, VerbOn, can, described
 from cases.actions.deadlines import hold_calendar, locked_case
+from cases.actions.referrals import steps
 from cases.models import Referral
 from cases.models.referral import DeclineHead
 from cases.rules import REFERRAL_RULES
@@ -164,26 +163,18 @@ class WithdrawInput(Input):
     reason = Text(max_length=4000)
 
 
-class _ReferralVerb(Verb):
+class _ReferralVerb(VerbOn):
     """One thing that can be done to a referral: the authority's steps, and the ministry's taking back."""
 
-    do: ClassVar[Callable[..., Referral]]
+    answer = SentReferralSerializer
 
-    def find(self, **where: Any) -> Referral:
-        found: Referral = get_object_or_404(_seen(self.request), **where)
-        return found
+    def seen(self) -> Any:
+        return _seen(self.request)
 
     def lock(self, found: Referral) -> None:
         # In the order of the actions: the calendar before any case.
         hold_calendar()
         locked_case(found.case_id)
-
-    def act(self, found: Referral, **data: Any) -> Referral:
-        return type(self).do(found.pk, by=self.request.user, **data)
-
-    def show(self, result: Referral) -> Any:
-        shown = _seen(self.request).filter(pk=result.pk).first()
-        return SentReferralSerializer(shown, context={"request": self.request}).data
 
 
 def _verb(
@@ -199,22 +190,22 @@ def _verb(
     return described(view, tag="referrals", summary=summary, answer=SentReferralSerializer, example=example)
 
 
-Acknowledge = _verb("Acknowledge", Nothing, act.acknowledge, "Acknowledge a referral", {})
-Accept = _verb("Accept", AcceptInput, act.accept, "Accept a referral", {"reference": "OMA/26/117"})
+Acknowledge = _verb("Acknowledge", Nothing, steps.acknowledge, "Acknowledge a referral", {})
+Accept = _verb("Accept", AcceptInput, steps.accept, "Accept a referral", {"reference": "OMA/26/117"})
 Return = _verb(
     "Return",
     ReturnInput,
-    act.return_,
+    steps.return_,
     "Return a referral for more information",
     {"needed": "The training logs of May.", "needed_by": "2030-01-31"},
 )
 Decline = _verb(
-    "Decline", DeclineInput, act.decline, "Decline a referral", {"head": "impact", "reason": "It is slight."}
+    "Decline", DeclineInput, steps.decline, "Decline a referral", {"head": "impact", "reason": "It is slight."}
 )
 Withdraw = _verb(
     "WithdrawReferral",
     WithdrawInput,
-    act.withdraw,
+    steps.withdraw,
     "Withdraw a referral",
     {"reason": "The parties are about to settle."},
     "cases:decide",

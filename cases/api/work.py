@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers
 
-from accounts.api.endpoints import Verb, described
+from accounts.api.endpoints import VerbOn, described
 from accounts.models import User
 from cases.actions import case as act
 from cases.actions.deadlines import hold_calendar, locked_case
 from cases.actions.notices import Ask
-from cases.actions.referrals import refer
+from cases.actions.referrals.making import refer
 from cases.api.cases import READ, CaseSerializer, WholeCaseSerializer, seen
 from cases.brief import HEADS
 from cases.models import Case, Outcome, Party
@@ -57,37 +57,28 @@ class OpenInput(Input):
     respondent_questions = serializers.ListField(child=QuestionInput(), allow_empty=False, max_length=200)
 
 
-class _CaseVerb(Verb):
+class _CaseVerb(VerbOn):
     """One thing that is done to a case, and answered with the case."""
 
-    do: ClassVar[Callable[..., Any]]
+    answer = WholeCaseSerializer
 
-    def find(self, **where: Any) -> Case | None:
-        found: Case = get_object_or_404(seen(self.request), **where)
-        return found
+    def seen(self) -> Any:
+        return seen(self.request).select_related("decision", "source", "officer", "deputy")
 
     def lock(self, found: Case) -> None:
         # In the order of the actions: the calendar before any case.
         hold_calendar()
         locked_case(found.pk)
 
-    def act(self, found: Case, **data: Any) -> Any:
-        return type(self).do(found.pk, by=self.request.user, **data)
-
     def show(self, result: Any) -> Any:
         # An action about a case answers it, or rows of it: a note, a proposal, a referral.
         found = result[0] if isinstance(result, list) else result
-        pk = found.pk if isinstance(found, Case) else found.ledger_root.pk
-        shown = seen(self.request).select_related("decision", "source", "officer", "deputy").get(pk=pk)
-        return WholeCaseSerializer(shown, context={"request": self.request}).data
+        return super().show(found if isinstance(found, Case) else found.ledger_root)
 
 
 class _Open(_CaseVerb):
     status = 201
     input = OpenInput
-
-    def find(self, **where: Any) -> None:
-        return None
 
     def still_seen(self, given: HttpResponse, where: dict[str, Any]) -> HttpResponse:
         get_object_or_404(seen(self.request), reference=json.loads(given.content)["reference"])

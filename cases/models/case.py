@@ -120,10 +120,6 @@ class Case(models.Model):
     def __str__(self) -> str:
         return self.reference
 
-    @property
-    def is_overdue(self) -> bool:
-        return self.state == "open" and self.refers_at is not None and self.refers_at <= now()
-
     def team(self) -> list[User]:
         """Officer and deputy, as far as they still work here; with nobody left, the supervisors."""
         ids = [pk for pk in (self.officer_id, self.deputy_id) if pk is not None]

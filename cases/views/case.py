@@ -14,15 +14,12 @@ from django.views.decorators.http import require_safe
 from accounts.models import Organisation, SignedInRequest, User
 from accounts.permissions import allowed, check
 from cases.actions import case as act
-from cases.actions.exhibits import comment, disclose
-from cases.actions.referrals import refer
+from cases.actions.referrals.making import refer
 from cases.brief import HEADS, laid_out
 from cases.forms import (
     AssignForm,
     BriefForm,
-    CommentForm,
     DecisionForm,
-    DiscloseForm,
     IssueForm,
     NoteForm,
     OpenCaseForm,
@@ -30,7 +27,7 @@ from cases.forms import (
     ReasonForm,
 )
 from cases.models import Adjustment, Case, Exhibit, ExtensionRequest, ServiceDoubt
-from cases.rules import CASE_RULES, EXHIBIT_RULES
+from cases.rules import CASE_RULES
 from cases.wording import outlook, timeline
 from disclosures.models import Filing
 from ledger.models import Event
@@ -205,7 +202,7 @@ def case_new(request: SignedInRequest) -> HttpResponse:
     )
 
 
-def _page(
+def verb_page(
     request: SignedInRequest, found: Case, verb: str, form: Any, do: Any, *, tab: str = "", **words: Any
 ) -> HttpResponse:
     """A form page about a case that goes back to the case; who may not do it is told before filling anything in."""
@@ -226,13 +223,13 @@ def case_assign(request: SignedInRequest, reference: str) -> HttpResponse:
         ids = {f"{k}_id": data[k].pk if data[k] else None for k in team}
         return act.assign(found.pk, by=request.user, seen=(data["seen_officer"], data["seen_deputy"]), **ids)
 
-    return _page(request, found, "assign", form, do, title="Who works on this case", submit="Save", done="Saved.")
+    return verb_page(request, found, "assign", form, do, title="Who works on this case", submit="Save", done="Saved.")
 
 
 @login_required
 def case_conflict(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
-    return _page(
+    return verb_page(
         request,
         found,
         "declare_conflict",
@@ -248,7 +245,7 @@ def case_conflict(request: SignedInRequest, reference: str) -> HttpResponse:
 @login_required
 def case_note(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
-    return _page(
+    return verb_page(
         request,
         found,
         "add_note",
@@ -269,7 +266,7 @@ def case_brief(request: SignedInRequest, reference: str, head: str) -> HttpRespo
     initial = {"text": latest.text if latest else "", "number": latest.number if latest else 0}
     form = BriefForm(initial=initial, **sent(request))
     try:
-        return _page(
+        return verb_page(
             request,
             found,
             "write_brief",
@@ -309,13 +306,13 @@ def case_issue(request: SignedInRequest, reference: str) -> HttpResponse:
             found.pk, by=request.user, subject=data["subject"], purpose=data["purpose"], questions=form.questions()
         )
 
-    return _page(request, found, "issue_notices", form, do, tab="notices", done="The notices are issued.")
+    return verb_page(request, found, "issue_notices", form, do, tab="notices", done="The notices are issued.")
 
 
 @login_required
 def case_propose(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
-    return _page(
+    return verb_page(
         request,
         found,
         "propose",
@@ -331,7 +328,7 @@ def case_resolve(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
     proposal = found.proposals.filter(round=found.round).order_by("-pk").first()
     initial = {"outcome": proposal.outcome, "reasons": proposal.reasons} if proposal else {}
-    return _page(
+    return verb_page(
         request,
         found,
         "resolve",
@@ -345,7 +342,7 @@ def case_resolve(request: SignedInRequest, reference: str) -> HttpResponse:
 @login_required
 def case_publish(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
-    return _page(
+    return verb_page(
         request,
         found,
         "publish",
@@ -359,7 +356,7 @@ def case_publish(request: SignedInRequest, reference: str) -> HttpResponse:
 @login_required
 def case_refer(request: SignedInRequest, reference: str) -> HttpResponse:
     found = find(request, reference)
-    return _page(
+    return verb_page(
         request,
         found,
         "refer",
@@ -368,41 +365,4 @@ def case_refer(request: SignedInRequest, reference: str) -> HttpResponse:
         intro="The case goes to the competition authority now, with the brief and the exhibits as they stand.",
         warning=True,
         done="The case is with the competition authority.",
-    )
-
-
-def _exhibit(request: SignedInRequest, pk: int) -> Exhibit:
-    exhibits = Exhibit.objects.visible_to(request.user).select_related("case", "party__organisation", "item")
-    return get_object_or_404(exhibits, pk=pk)
-
-
-@login_required
-def exhibit_disclose(request: SignedInRequest, pk: int) -> HttpResponse:
-    exhibit = _exhibit(request, pk)
-    return _page(
-        request,
-        find(request, exhibit.case.reference),
-        "disclose",
-        DiscloseForm(exhibit=exhibit, **sent(request)),
-        lambda data: disclose(exhibit.pk, by=request.user, party_id=data["party"].pk),
-        tab="exhibits",
-        title=f"Disclose exhibit {exhibit.label}",
-        intro="The party is shown the non-confidential version only, and may comment on it.",
-        submit="Disclose",
-        done="The exhibit is disclosed.",
-    )
-
-
-@login_required
-def exhibit_comment(request: SignedInRequest, pk: int) -> HttpResponse:
-    exhibit = _exhibit(request, pk)
-    check(request.user, EXHIBIT_RULES["comment"], exhibit)
-    return form_page(
-        request,
-        CommentForm(**sent(request)),
-        lambda data: comment(exhibit.pk, by=request.user, **data),
-        title=f"Comment on exhibit {exhibit.label}",
-        submit="Send the comment",
-        back=reverse("case", args=[exhibit.case.reference]),
-        done="Your comment is with the ministry.",
     )

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
-from cases.actions import extensions, notices, service
+from cases.actions import answers, extensions, notices, service
 from cases.forms import AnswerForm, ExtensionForm, HandInForm, ReasonForm, ReasonsForm, ServiceForm
 from cases.models import AnswerDraft, ExtensionRequest, Notice, Question, Response, Service
 from cases.notice_text import in_paragraphs
@@ -42,7 +42,7 @@ def notice(request: SignedInRequest, reference: str) -> HttpResponse:
     """A notice: its terms, its questions, its clock with the explanation, what was sent and answered."""
     found = find(request, reference)
     questions = list(found.questions.select_related("draft"))
-    left = {q.pk for q in notices.unanswered(found)} if found.kind == "evidence" else set()
+    left = {q.pk for q in answers.unanswered(found)} if found.kind == "evidence" else set()
     page = {
         "notice": found,
         "paragraphs": in_paragraphs(found.content),
@@ -81,10 +81,10 @@ def notice_question(request: SignedInRequest, reference: str, number: int) -> Ht
     page = {"notice": found, "question": question, "form": form, "last": found.questions.count() == number}
     if request.method == "POST" and form.is_valid():
         try:
-            notices.save_answer(question.pk, by=request.user, **form.cleaned_data)
+            answers.save_answer(question.pk, by=request.user, **form.cleaned_data)
         except Invalid as invalid:
             add_errors(form, invalid)
-        except notices.AnswerChanged as changed:
+        except answers.AnswerChanged as changed:
             return _changed(request, page, changed)
         else:
             messages.success(request, f"Your answer to question {number} is saved. It is not handed in yet.")
@@ -103,7 +103,7 @@ def _initial(draft: AnswerDraft | None) -> dict[str, Any]:
     return {**{name: getattr(draft, name) for name in fields}, "evidence": references}
 
 
-def _changed(request: SignedInRequest, page: dict[str, Any], changed: notices.AnswerChanged) -> HttpResponse:
+def _changed(request: SignedInRequest, page: dict[str, Any], changed: answers.AnswerChanged) -> HttpResponse:
     """Nothing is lost: the colleague's answer is shown, one's own stays in the form, and saving again is deliberate."""
     data = request.POST.copy()
     data["revision"] = str(changed.draft.revision)
@@ -124,7 +124,7 @@ def notice_check(request: SignedInRequest, reference: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         received_at = now()
         try:
-            handed_in = notices.answer(found.pk, by=request.user, received_at=received_at)
+            handed_in = answers.answer(found.pk, by=request.user, received_at=received_at)
         except Invalid as invalid:
             add_errors(form, invalid)
         else:
@@ -133,7 +133,7 @@ def notice_check(request: SignedInRequest, reference: str) -> HttpResponse:
         "notice": found,
         "form": form,
         "questions": found.questions.select_related("draft").prefetch_related("draft__evidence"),
-        "left": notices.unanswered(found),
+        "left": answers.unanswered(found),
     }
     return render(request, "cases/check.html", page, status=400 if form.errors else 200)
 
@@ -144,7 +144,7 @@ def response(request: SignedInRequest, reference: str, number: int) -> HttpRespo
     found = find(request, reference)
     handed_in = get_object_or_404(found.responses.select_related("submitted_by"), number=number)
     if request.method == "POST":
-        notices.read_response(handed_in.pk, by=request.user)
+        answers.read_response(handed_in.pk, by=request.user)
         messages.success(request, "Marked as read.")
         return redirect("case_tab", found.case.reference, "notices")
     page = {

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
-from cases.actions import referrals as act
-from cases.actions.analyses import add_analyses, analyses_since
+from cases.actions.referrals import snapshot, steps
+from cases.actions.referrals.additions import add_analyses, analyses_since
 from cases.brief import REASONS_IN_WORDS, laid_out
 from cases.forms import AcceptReferralForm, DeclineReferralForm, ReasonForm, ReturnReferralForm
 from cases.models import Notice, Party, Referral, Response
@@ -61,7 +61,7 @@ def referral(request: SignedInRequest, reference: str) -> HttpResponse:
     """A referral as it was sent: reasons, brief, chronology, parties, exhibits, and what came after."""
     found = find(request, reference)
     sent_then, verbs = found.sent, allowed(request.user, REFERRAL_RULES, found)
-    events = act.chronology(found).select_related("actor__organisation")
+    events = snapshot.chronology(found).select_related("actor__organisation")
     late = [addition.response for addition in found.additions.select_related("response__notice").order_by("pk")]
     responses = Response.objects.filter(pk__in=sent_then.get("responses", [])).select_related("notice").order_by("pk")
     page = {
@@ -112,7 +112,7 @@ def _of(response: Response) -> Any:
 @login_required
 @require_POST
 def referral_acknowledge(request: SignedInRequest, reference: str) -> HttpResponse:
-    act.acknowledge(find(request, reference).pk, by=request.user)
+    steps.acknowledge(find(request, reference).pk, by=request.user)
     messages.success(request, f"{reference} is acknowledged. The ministry is told.")
     return redirect("referral", reference)
 
@@ -142,7 +142,7 @@ def _page(request: SignedInRequest, reference: str, verb: str, form: Any, do: An
 @login_required
 def referral_accept(request: SignedInRequest, reference: str) -> HttpResponse:
     done = "Accepted. The ministry and the parties are told."
-    return _page(request, reference, "accept", AcceptReferralForm(**sent(request)), act.accept, done=done)
+    return _page(request, reference, "accept", AcceptReferralForm(**sent(request)), steps.accept, done=done)
 
 
 @login_required
@@ -152,7 +152,7 @@ def referral_return(request: SignedInRequest, reference: str) -> HttpResponse:
         reference,
         "return_",
         ReturnReferralForm(**sent(request)),
-        act.return_,
+        steps.return_,
         intro="The case opens again at the ministry, in a new round with a new period. What you need is told to it.",
         done="Returned. The ministry is told what is needed and by when.",
     )
@@ -161,7 +161,7 @@ def referral_return(request: SignedInRequest, reference: str) -> HttpResponse:
 @login_required
 def referral_decline(request: SignedInRequest, reference: str) -> HttpResponse:
     done = "Declined. The case is the ministry’s again."
-    return _page(request, reference, "decline", DeclineReferralForm(**sent(request)), act.decline, done=done)
+    return _page(request, reference, "decline", DeclineReferralForm(**sent(request)), steps.decline, done=done)
 
 
 @login_required
@@ -171,7 +171,7 @@ def referral_withdraw(request: SignedInRequest, reference: str) -> HttpResponse:
         reference,
         "withdraw",
         ReasonForm(**sent(request)),
-        act.withdraw,
+        steps.withdraw,
         intro="The authority no longer sees the referral, and the case opens again in a new round.",
         warning=True,
         done="The referral is withdrawn.",

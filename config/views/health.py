@@ -10,7 +10,7 @@ from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from cases.actions.referrals import overdue_by_more_than
+from cases.actions.referrals.making import overdue_by_more_than
 from ledger.models import PutOff, SweepRun
 from ledger.time import now
 from monitoring.models import Feed

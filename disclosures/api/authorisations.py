@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, can, described
+from accounts.api.endpoints import One, VerbOn, can, described
 from disclosures.actions import authorisations as act
 from disclosures.catalogue import AUTHORISATION as SCHEMA
 from disclosures.examples import AUTHORISATION as EXAMPLE
@@ -167,22 +166,14 @@ class RevokeInput(Input):
     )
 
 
-class _AuthorisationVerb(Verb):
+class _AuthorisationVerb(VerbOn):
     """One thing that is done to an authorisation, or by which one begins."""
 
     scopes = WRITE
-    do: ClassVar[Callable[..., Authorisation]]
+    answer = WholeAuthorisationSerializer
 
-    def find(self, **where: Any) -> Authorisation | None:
-        return get_object_or_404(_seen(self.request), **where) if where else None
-
-    def act(self, found: Authorisation | None, **data: Any) -> Authorisation:
-        which = [] if found is None else [found.pk]
-        return type(self).do(*which, by=self.request.user, **data)
-
-    def show(self, result: Authorisation) -> Any:
-        shown = _seen(self.request).get(pk=result.pk)
-        return WholeAuthorisationSerializer(shown, context={"request": self.request}).data
+    def seen(self) -> Any:
+        return _seen(self.request)
 
 
 def _reading(do: Callable[..., Authorisation]) -> Callable[..., Authorisation]:

@@ -19,26 +19,16 @@ from disclosures.shape import json_schema, read
 from ledger.time import now
 from web.api import (
     AT_MOST_ERRORS,
-    Input,
     NewlineJSON,
     PointedSerializer,
     Problem,
     StrictJSON,
-    Text,
     Unreadable,
     entity_tag,
     escaped,
     pointed,
     refuse_unknown,
 )
-
-
-class FilingInput(Input):
-    """A filing. Under a standing declaration it is declared and handed in; without one it becomes a draft."""
-
-    content = serializers.JSONField()
-    standing_declaration = Text(max_length=24, required=False)
-
 
 _STANDING = re.compile(r"(S-[0-9]{4}-[0-9]{6,12})?", re.ASCII)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 
-from accounts.api.endpoints import Verb, described
+from accounts.api.endpoints import VerbOn, described
 from disclosures import actions as act
 from disclosures.api.filing import described_body
 from disclosures.api.reading import DeclaredFilingSerializer, seen
@@ -40,24 +39,19 @@ class ReasonsInput(Input):
     reasons = serializers.DictField(child=Text(max_length=4000), help_text="By the key of the section")
 
 
-class _Step(Verb):
+class _Step(VerbOn):
     """One verb on one filing."""
 
     kind: ClassVar[str]
-    do: ClassVar[Callable[..., Filing]]
+    answer = DeclaredFilingSerializer
 
-    def find(self, **where: Any) -> Filing:
-        found: Filing = get_object_or_404(seen(self.request, self.kind), **where)
-        return found
-
-    def act(self, found: Filing, **data: Any) -> Filing:
-        return type(self).do(found.pk, by=self.request.user, **data)
+    def seen(self) -> Any:
+        return seen(self.request, self.kind)
 
     def show(self, result: Filing) -> Any:
         if result.pk is None:
             return {"reference": result.reference, "state": "discarded"}
-        shown = seen(self.request, self.kind).get(pk=result.pk)
-        return DeclaredFilingSerializer(shown, context={"request": self.request}).data
+        return super().show(result)
 
 
 class _Amend(_Step):

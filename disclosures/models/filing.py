@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Organisation
-from evidence.models import EvidenceItem
+from evidence.models import EvidenceItem, Sight, SightQuerySet
 from ledger.time import now
 
 
@@ -309,24 +309,16 @@ class FilingEvidence(models.Model):
         return f"{self.filing_id} {self.item_id}"
 
 
-class FilingGrantQuerySet(models.QuerySet["FilingGrant"]):
-    def current(self) -> FilingGrantQuerySet:
-        instant = now()
-        return self.filter(Q(until__isnull=True) | Q(until__gt=instant), since__lte=instant)
-
+class FilingGrantQuerySet(SightQuerySet["FilingGrant"]):
     def of(self, user: Any) -> FilingGrantQuerySet:
         return self.filter(organisation_id=user.organisation_id)
 
 
-class FilingGrant(models.Model):
+class FilingGrant(Sight):
     """Sight of one version of a filing, given to an organisation by an action above (a referral)."""
 
     filing = models.ForeignKey(Filing, on_delete=models.PROTECT, related_name="grants")
     version = models.ForeignKey(FilingVersion, on_delete=models.PROTECT, related_name="+")
-    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
-    since = models.DateTimeField(default=now)
-    until = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=40)
 
     objects = FilingGrantQuerySet.as_manager()
 

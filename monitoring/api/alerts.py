@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, Verb, can, described
+from accounts.api.endpoints import One, VerbOn, can, described
 from monitoring.actions import alerts as act
 from monitoring.models import Alert
 from monitoring.rules import ALERT_RULES
@@ -105,22 +104,16 @@ class DismissInput(Input):
     reason = Text(max_length=4000)
 
 
-class _Dismiss(Verb):
+class _Dismiss(VerbOn):
     """End an alert with a reason."""
 
     scopes = {"POST": "alerts:review"}
     input = DismissInput
+    do = staticmethod(act.dismiss)
+    answer = OneAlertSerializer
 
-    def find(self, **where: Any) -> Alert:
-        found: Alert = get_object_or_404(_alerts(self.request), **where)
-        return found
-
-    def act(self, found: Alert, **data: Any) -> Alert:
-        return act.dismiss(found.pk, by=self.request.user, **data)
-
-    def show(self, result: Alert) -> Any:
-        shown = _alerts(self.request).get(pk=result.pk)
-        return OneAlertSerializer(shown, context={"request": self.request}).data
+    def seen(self) -> Any:
+        return _alerts(self.request)
 
 
 Dismiss = described(

@@ -11,11 +11,10 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from django_filters.rest_framework import CharFilter, FilterSet
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -29,7 +28,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.endpoints import One, Verb, can, described
+from accounts.api.endpoints import One, VerbOn, can, described
 from accounts.permissions import check
 from ledger.time import now
 from monitoring.actions import feeds
@@ -280,20 +279,13 @@ class OneFeed(One):
         return _feeds(self.request)
 
 
-class _FeedVerb(Verb):
+class _FeedVerb(VerbOn):
     scopes = {"POST": "usage:manage"}
     input = Nothing
-    do: ClassVar[Callable[..., Feed]]
+    answer = FeedSerializer
 
-    def find(self, **where: Any) -> Feed:
-        found: Feed = get_object_or_404(_feeds(self.request), **where)
-        return found
-
-    def act(self, found: Feed, **data: Any) -> Feed:
-        return type(self).do(found.pk, by=self.request.user)
-
-    def show(self, result: Feed) -> Any:
-        return FeedSerializer(_feeds(self.request).get(pk=result.pk), context={"request": self.request}).data
+    def seen(self) -> Any:
+        return _feeds(self.request)
 
 
 def _turned(name: str, do: Callable[..., Feed], summary: str) -> Any:

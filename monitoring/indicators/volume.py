@@ -51,9 +51,4 @@ def models(rows: Any) -> Any:
     return rows.group_by(["unit", "model"]).agg(n=rows.count(), tin=rows.tin.sum(), tout=rows.tout.sum())
 
 
-def count_of(rows: Any) -> Any:
-    """Rows of each unit."""
-    return rows.group_by("unit").agg(n=rows.count())
-
-
-__all__ = ["MINUTE", "WINDOWS", "ceiling", "count_of", "models", "volume"]
+__all__ = ["MINUTE", "WINDOWS", "ceiling", "models", "volume"]

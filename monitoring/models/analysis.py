@@ -11,8 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from accounts.models import Organisation
-from evidence.models import FULL, EvidenceItem, EvidenceQuerySet, Grant
+from evidence.models import FULL, EvidenceItem, EvidenceQuerySet, Grant, Sight, SightQuerySet
 from ledger.time import now
 
 # A worker that has not been heard of for so long is gone; its analysis begins again.
@@ -114,20 +113,14 @@ class Analysis(models.Model):
         return round(spent * (100 - self.percent) / self.percent)
 
 
-class AnalysisGrantQuerySet(models.QuerySet["AnalysisGrant"]):
-    def current(self) -> AnalysisGrantQuerySet:
-        instant = now()
-        return self.filter(Q(until__isnull=True) | Q(until__gt=instant), since__lte=instant)
+class AnalysisGrantQuerySet(SightQuerySet["AnalysisGrant"]):
+    pass
 
 
-class AnalysisGrant(models.Model):
+class AnalysisGrant(Sight):
     """Sight of an analysis, given to an organisation by an action above: a referral sends what there is by then."""
 
     analysis = models.ForeignKey(Analysis, on_delete=models.PROTECT, related_name="grants")
-    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
-    since = models.DateTimeField(default=now)
-    until = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=40)
     given_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     objects = AnalysisGrantQuerySet.as_manager()

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.actions import make_client
 from cases import tasks
-from cases.actions import referrals as act
+from cases.actions.referrals import steps
 from cases.models import Referral
 from disclosures.models import Filing
 from ledger.models import Event
@@ -120,7 +120,7 @@ def test_writing_needs_the_scope_and_the_ministry_cannot_act_for_the_authority(w
 
 def test_withdrawn_referral_is_gone(w: World, referral: Referral) -> None:
     system = program(w, w.officer, "referrals:read", "referrals:write")
-    act.withdraw(referral.pk, by=w.supervisor, reason="They talk")
+    steps.withdraw(referral.pk, by=w.supervisor, reason="They talk")
     assert system.get(reverse("api_referrals")).json()["results"] == []
     assert system.get(reverse("api_referral", args=[referral.reference])).status_code == 404
     assert post(system, "acknowledge", referral, {}).status_code == 404

@@ -9,9 +9,10 @@ from django.core.exceptions import PermissionDenied
 
 from accounts.actions import deactivate, invite
 from cases import tasks
-from cases.actions import calendar, extensions, notices, referrals, service
+from cases.actions import answers, calendar, extensions, notices, service
 from cases.actions import case as cases
 from cases.actions.exhibits import comment, disclose
+from cases.actions.referrals import making, snapshot, steps
 from cases.clock import end_of, evidence_period
 from cases.models import Case, Exhibit, ExtensionRequest, Notice, Referral
 from evidence.models import EvidenceItem
@@ -99,18 +100,18 @@ def test_answer_needs_every_question(w: World) -> None:
     case = open_case(w)
     notice = notice_to(case, w.respondent)
     with pytest.raises(Invalid):
-        notices.answer(notice.pk, by=w.respondent, received_at=MONDAY)
+        answers.answer(notice.pk, by=w.respondent, received_at=MONDAY)
     question = notice.questions.get(number=1)
-    notices.save_answer(question.pk, by=w.respondent, how="not_held", where_held="", why_not_held="", revision=0)
-    assert [q.number for q in notices.unanswered(notice)] == [1, 2]
+    answers.save_answer(question.pk, by=w.respondent, how="not_held", where_held="", why_not_held="", revision=0)
+    assert [q.number for q in answers.unanswered(notice)] == [1, 2]
 
 
 def test_answer_of_a_colleague_is_not_overwritten(w: World) -> None:
     case = open_case(w)
     question = notice_to(case, w.respondent).questions.get(number=1)
-    notices.save_answer(question.pk, by=w.respondent, how="answer", text="first", revision=0)
-    with pytest.raises(notices.AnswerChanged) as changed:
-        notices.save_answer(question.pk, by=w.respondent, how="answer", text="second", revision=0)
+    answers.save_answer(question.pk, by=w.respondent, how="answer", text="first", revision=0)
+    with pytest.raises(answers.AnswerChanged) as changed:
+        answers.save_answer(question.pk, by=w.respondent, how="answer", text="second", revision=0)
     assert changed.value.draft.text == "first"
 
 
@@ -190,10 +191,10 @@ def test_request_whose_notice_was_waived_holds_no_longer(w: World) -> None:
 def test_request_for_a_case_referred_by_hand_does_not_hold_its_next_round(w: World) -> None:
     case = open_case(w)
     request = ask(case, w)
-    referral = referrals.refer(case.pk, by=w.supervisor, reason="It cannot wait")
+    referral = making.refer(case.pk, by=w.supervisor, reason="It cannot wait")
     assert referral is not None
     assert fresh(request).state == "lapsed"  # type: ignore[attr-defined]
-    assert "extension.lapsed" in [e.verb for e in referrals.chronology(referral)]
+    assert "extension.lapsed" in [e.verb for e in snapshot.chronology(referral)]
 
 
 def test_end_of_a_case_ends_what_was_asked_of_and_by_its_parties(w: World) -> None:
@@ -344,8 +345,8 @@ def test_returned_referral_opens_a_new_round_that_is_not_referred_early(w: World
         tasks.run_all()
     referral = case.referrals.get()
     with standing_at(DUE + timedelta(days=2)):
-        referrals.acknowledge(referral.pk, by=w.officer)
-        referrals.return_(referral.pk, by=w.officer, needed="The market", needed_by=date(2026, 12, 1))
+        steps.acknowledge(referral.pk, by=w.officer)
+        steps.return_(referral.pk, by=w.officer, needed="The market", needed_by=date(2026, 12, 1))
         case = fresh(case)  # type: ignore[assignment]
         assert (case.state, case.round) == ("open", 2)
         ends = evidence_period(now(), "england").expires_at
@@ -362,7 +363,7 @@ def test_new_round_asks_again_with_a_period_of_its_own(w: World) -> None:
     case = open_case(w)
     with standing_at(DUE):
         tasks.run_all()
-        referrals.decline(case.referrals.get().pk, by=w.officer, head="impact", reason="Small")
+        steps.decline(case.referrals.get().pk, by=w.officer, head="impact", reason="Small")
     asked_at = DUE + timedelta(days=5)
     with standing_at(asked_at):
         party = case.parties.get(role="respondent")
@@ -381,10 +382,10 @@ def test_accepted_referral_closes_the_case(w: World) -> None:
     with standing_at(DUE):
         tasks.run_all()
         with pytest.raises(Invalid):
-            referrals.accept(case.referrals.get().pk, by=w.officer, reference=" ")
-        referrals.accept(case.referrals.get().pk, by=w.officer, reference="OMA-77")
+            steps.accept(case.referrals.get().pk, by=w.officer, reference=" ")
+        steps.accept(case.referrals.get().pk, by=w.officer, reference="OMA-77")
         with pytest.raises(Conflict):
-            referrals.withdraw(case.referrals.get().pk, by=w.supervisor, reason="No")
+            steps.withdraw(case.referrals.get().pk, by=w.supervisor, reason="No")
     assert fresh(case).state == "closed"  # type: ignore[attr-defined]
 
 
@@ -394,7 +395,7 @@ def test_withdrawn_referral_is_gone_from_the_authority(w: World) -> None:
         tasks.run_all()
         assert EvidenceItem.objects.visible_to(w.officer).count() == 1
     with standing_at(DUE + SECOND):
-        referrals.withdraw(case.referrals.get().pk, by=w.supervisor, reason="Settled after all")
+        steps.withdraw(case.referrals.get().pk, by=w.supervisor, reason="Settled after all")
         assert not Referral.objects.visible_to(w.officer).exists()
         assert not EvidenceItem.objects.visible_to(w.officer).exists()
     assert fresh(case).state == "open"  # type: ignore[attr-defined]

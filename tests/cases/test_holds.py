@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from cases import tasks
-from cases.actions import calendar, extensions, notices, referrals, service
+from cases.actions import answers, calendar, extensions, notices, service
 from cases.actions import case as cases
 from cases.actions.deadlines import rewrite
 from cases.actions.exhibits import disclose
+from cases.actions.referrals import making, steps
 from cases.clock import end_of, evidence_period
 from cases.models import Case, ExtensionRequest, Notice, ServiceDoubt
 from ledger.models import Event as Happened
@@ -131,7 +132,7 @@ def test_referral_by_hand_makes_no_miss_of_what_is_held(w: World) -> None:
         )
     with standing_at(DUE + DAY):
         tasks.run_all()
-        referral = referrals.refer(case.pk, by=w.supervisor, reason="It cannot wait")
+        referral = making.refer(case.pk, by=w.supervisor, reason="It cannot wait")
     assert referral is not None
     assert referral.sent["reasons"] == ["referred_early"]
     assert {notice_to(case, p).state for p in (w.respondent, w.complainant)} == {"issued"}
@@ -142,10 +143,10 @@ def test_earlier_round_that_still_runs_moves_the_case(w: World) -> None:
     case = open_case(w)
     notice = notice_to(case, w.respondent)
     with standing_at(MONDAY + DAY):
-        referral = referrals.refer(case.pk, by=w.supervisor, reason="It cannot wait")
+        referral = making.refer(case.pk, by=w.supervisor, reason="It cannot wait")
         assert referral is not None
     with standing_at(MONDAY + 2 * DAY):
-        referrals.return_(referral.pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
+        steps.return_(referral.pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
         extensions.extend(notice.pk, by=w.caseworker, until_day=date(2026, 11, 30), reasons="A big search")
     ends = end_of(date(2026, 11, 30))
     assert (fresh(case).round, fresh(case).refers_at) == (2, ends)
@@ -159,9 +160,9 @@ def test_request_about_an_earlier_round_holds_the_case(w: World) -> None:
     case = open_case(w)
     notice = notice_to(case, w.respondent)
     with standing_at(MONDAY + DAY):
-        referral = referrals.refer(case.pk, by=w.supervisor, reason="It cannot wait")
+        referral = making.refer(case.pk, by=w.supervisor, reason="It cannot wait")
         assert referral is not None
-        referrals.return_(referral.pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
+        steps.return_(referral.pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
         extensions.request_extension(
             notice.pk, by=w.respondent, until_day=date(2026, 11, 30), reasons="A big search", received_at=now()
         )
@@ -224,7 +225,7 @@ def test_added_holiday_moves_the_end_of_a_new_round(w: World) -> None:
     case = open_case(w)
     with standing_at(DUE):
         tasks.run_all()
-        referrals.return_(case.referrals.get().pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
+        steps.return_(case.referrals.get().pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
         before = fresh(case).refers_at
         assert before is not None
         last = (before - SECOND).date()
@@ -285,14 +286,14 @@ def test_nothing_is_disclosed_in_a_new_round_that_asks_nobody_yet(w: World) -> N
     case = open_case(w)
     with standing_at(DUE):
         tasks.run_all()
-        referrals.return_(case.referrals.get().pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
+        steps.return_(case.referrals.get().pk, by=w.officer, needed="More", needed_by=date(2026, 12, 1))
         late = case.notices.get(party__organisation_id=w.respondent.organisation_id, kind="evidence", round=1)
         item = evidence_item(w.respondent)
         for question in late.questions.all():
-            notices.save_answer(
+            answers.save_answer(
                 question.pk, by=w.respondent, how="answer", text="x", evidence=[item.reference], revision=0
             )
-        notices.answer(late.pk, by=w.respondent, received_at=now())
+        answers.answer(late.pk, by=w.respondent, received_at=now())
         exhibit = case.exhibits.get(item=item)
         assert exhibit.round == 2
         with pytest.raises(Conflict, match="still running"):

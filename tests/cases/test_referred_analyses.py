@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from cases.actions.analyses import add_analyses
-from cases.actions.referrals import refer, withdraw
+from cases.actions.referrals.additions import add_analyses
+from cases.actions.referrals.making import refer
+from cases.actions.referrals.steps import withdraw
 from cases.models import Case, Referral
 from ledger.models import Event
 from ledger.time import now, standing_at

@@ -12,9 +12,10 @@ from django.utils.html import strip_tags
 from accounts.actions import deactivate
 from accounts.models import User
 from cases import tasks
+from cases.actions import answers, extensions, notices, service
 from cases.actions import case as cases
-from cases.actions import extensions, notices, referrals, service
 from cases.actions.exhibits import disclose
+from cases.actions.referrals import steps
 from cases.clock import end_of
 from cases.models import Case, Exhibit, Service
 from config import story
@@ -47,10 +48,10 @@ def said(user: User, path: str) -> str:
 def hand_in(w: World, case: Case, item: EvidenceItem) -> Exhibit:
     notice = notice_to(case, w.complainant)
     for question in notice.questions.all():
-        notices.save_answer(
+        answers.save_answer(
             question.pk, by=w.complainant, how="answer", text="x", evidence=[item.reference], revision=0
         )
-    notices.answer(notice.pk, by=w.complainant, received_at=now())
+    answers.answer(notice.pk, by=w.complainant, received_at=now())
     return case.exhibits.get(item=item)
 
 
@@ -179,7 +180,7 @@ def test_supervisor_with_a_conflict_is_told_nothing_more(w: World) -> None:
     for days in range(30):
         with standing_at(DUE + days * DAY):
             tasks.run_all()
-    referrals.acknowledge(case.referrals.get().pk, by=w.officer)
+    steps.acknowledge(case.referrals.get().pk, by=w.officer)
     assert Message.objects.filter(template="case_referred_staff").exists()
     assert not Message.objects.filter(user=w.supervisor).exists()
 

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
 from cases.actions import case as cases
-from cases.actions import referrals
+from cases.actions.referrals import making, steps
 from cases.models import Case, Decision, Exhibit, Note, Notice
 from config import story
 from ledger.models import Event
@@ -170,9 +170,9 @@ def test_what_changed_meanwhile_is_not_worked_on(w: World) -> None:
 # --- Notices ----------------------------------------------------------------------------------------------------------
 def test_second_round_asks_whom_it_names(w: World) -> None:
     case = open_case(w, at=now() - timedelta(days=1))
-    referral = referrals.refer(case.pk, by=w.supervisor, reason="It cannot wait")
+    referral = making.refer(case.pk, by=w.supervisor, reason="It cannot wait")
     assert referral is not None
-    referrals.withdraw(referral.pk, by=w.supervisor, reason="It can")
+    steps.withdraw(referral.pk, by=w.supervisor, reason="It can")
     system, url = program(w, w.caseworker), f"cases/{case.reference}/issue-notices/"
     words = {"subject": "More", "purpose": "To know more"}
     asked = {"organisation": w.respondent.organisation_id, "questions": [{"text": "And then?"}]}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from accounts.models import Organisation, User
+from cases.actions import answers, notices
 from cases.actions import case as cases
-from cases.actions import notices
 from cases.models import Case, Notice
 from config import story
 from ledger.time import now, standing_at
@@ -90,7 +90,7 @@ def answer(case: Case, by: User, *, received_at: datetime | None = None, attach:
     item = story.give_evidence(by, "Their log") if attach else None
     for question in notice.questions.all():
         draft = getattr(question, "draft", None)
-        notices.save_answer(
+        answers.save_answer(
             question.pk,
             by=by,
             how="answer",
@@ -98,4 +98,4 @@ def answer(case: Case, by: User, *, received_at: datetime | None = None, attach:
             evidence=[item.reference] if item else [],
             revision=draft.revision if draft else 0,
         )
-    notices.answer(notice.pk, by=by, received_at=received_at or now())
+    answers.answer(notice.pk, by=by, received_at=received_at or now())

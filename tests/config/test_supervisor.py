@@ -14,13 +14,10 @@ from time import monotonic, sleep
 
 import psutil
 import pytest
-from django.core.management import get_commands
 
 from config import embedded
 
 ROLES = {"company_officer", "company_admin", "caseworker", "supervisor", "authority_officer", "auditor"}
-
-needs_story = pytest.mark.skipif("tell_story" not in get_commands(), reason="there is no story to tell yet")
 
 
 @pytest.fixture
@@ -65,7 +62,6 @@ def still_alive(processes: list[psutil.Process], seconds: float) -> list[str]:
     return [f"{process.pid} {' '.join(process.cmdline())}" for process in alive]
 
 
-@needs_story
 @pytest.mark.slow
 def test_demo_runs_and_leaves_nothing_behind(home: Path, clean_environment: dict[str, str], port: int) -> None:
     output = home.parent / "output"

@@ -12,7 +12,7 @@ from rest_framework.serializers import DateTimeField
 from accounts.actions import make_client
 from accounts.models import User
 from cases.actions import case as cases
-from cases.actions.referrals import refer
+from cases.actions.referrals.making import refer
 from config import story
 from disclosures import actions as act
 from disclosures.catalogue import SCHEMAS

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from cases.actions import extensions, notices
-from cases.actions.notices import answer, save_answer, stamp_missed
-from cases.actions.referrals import refer
+from cases.actions import answers, extensions
+from cases.actions.answers import answer, save_answer
+from cases.actions.notices import stamp_missed
+from cases.actions.referrals.making import refer
 from cases.models import Case, Exhibit, LateAddition, Notice, Question, Referral, Response
 from config import story
 from ledger.models import Event
@@ -229,7 +230,7 @@ def test_two_colleagues_who_save_the_same_answer_the_second_is_told(
         return lambda: save_answer(question.pk, by=people.respondent, how="answer", text=text, revision=1)
 
     results = concurrently(pausing(save("one"), meet), pausing(save("two"), meet))
-    told = [r for r in results if isinstance(r, notices.AnswerChanged)]
+    told = [r for r in results if isinstance(r, answers.AnswerChanged)]
     assert len(told) == (1 if locks else 0)  # off the lock one text is gone without a word
     assert Event.objects.filter(verb="answer.saved").count() == (1 if locks else 2)
 

@@ -14,8 +14,9 @@ from django.db import IntegrityError, OperationalError, transaction
 from accounts import actions as accounts
 from accounts.models import User
 from cases import tasks
+from cases.actions import answers, extensions, notices
 from cases.actions import case as cases
-from cases.actions import extensions, notices, referrals
+from cases.actions.referrals import making, steps
 from cases.models import Adjustment, BriefVersion, Case, Decision, Notice, Referral
 from disclosures import actions as filings
 from disclosures.models import Filing
@@ -64,7 +65,7 @@ def test_decision_and_referral_at_once_exactly_one_happens(
 ) -> None:
     case, meet = _case(people), meeting(locks)
     results = concurrently(
-        pausing(_resolve(case, people.supervisor), meet), pausing(lambda: referrals.refer(case.pk), meet)
+        pausing(_resolve(case, people.supervisor), meet), pausing(lambda: making.refer(case.pk), meet)
     )
     tasks.run_all()
     case.refresh_from_db()
@@ -83,8 +84,8 @@ def test_referral_by_hand_and_by_the_sweep_at_once_is_one(
 ) -> None:
     case, meet = _case(people), meeting(locks)
     results = concurrently(
-        pausing(lambda: referrals.refer(case.pk, by=people.supervisor, reason="It spreads."), meet),
-        pausing(lambda: referrals.refer(case.pk), meet),
+        pausing(lambda: making.refer(case.pk, by=people.supervisor, reason="It spreads."), meet),
+        pausing(lambda: making.refer(case.pk), meet),
     )
     assert Referral.objects.filter(case=case).count() == 1
     assert Event.objects.filter(verb="case.referred").count() == 1
@@ -96,11 +97,11 @@ def test_authority_that_accepts_and_ministry_that_withdraws_at_once_one_wins(
 ) -> None:
     """Off the lock the case is closed as taken on, by an authority from which it has been withdrawn."""
     case, order = _case(people), Order(locks)
-    referral = referrals.refer(case.pk)
+    referral = making.refer(case.pk)
     assert referral is not None
     results = concurrently(
-        order.first(lambda: referrals.accept(referral.pk, by=people.authority_officer, reference="OMA/7")),
-        order.second(lambda: referrals.withdraw(referral.pk, by=people.supervisor, reason="Settled.")),
+        order.first(lambda: steps.accept(referral.pk, by=people.authority_officer, reference="OMA/7")),
+        order.second(lambda: steps.withdraw(referral.pk, by=people.supervisor, reason="Settled.")),
     )
     assert _conflicts(results) == (1 if locks else 0)
     assert referral.steps.count() == (1 if locks else 2)
@@ -212,7 +213,7 @@ def test_answer_that_waits_for_an_assignment_reaches_the_new_officer(
                 case.pk, by=people.supervisor, officer_id=people.second_supervisor.pk, deputy_id=people.officer.pk
             )
         ),
-        order.second(lambda: notices.answer(notice.pk, by=people.respondent, received_at=received_at)),
+        order.second(lambda: answers.answer(notice.pk, by=people.respondent, received_at=received_at)),
     )
     assert not [r for r in results if isinstance(r, BaseException)], results
     told = Message.objects.filter(template="answer_to_read").values_list("user", flat=True)
@@ -255,7 +256,7 @@ def test_letter_delivered_by_two_workers_at_once_is_sent_once(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
     case = _case(people)
-    referrals.refer(case.pk)
+    making.refer(case.pk)
     message = Message.objects.filter(template="referral_queued").earliest("pk")
     mail.outbox.clear()
     meet = meeting(locks)
@@ -296,13 +297,13 @@ def test_case_that_comes_back_is_not_referred_again_before_its_new_period_ends(p
     tasks.run_all()
     first = Referral.objects.get(case=case)
     if how == "returned":
-        referrals.return_(
+        steps.return_(
             first.pk, by=people.authority_officer, needed="Volumes.", needed_by=local_date(now()) + timedelta(days=20)
         )
     elif how == "declined":
-        referrals.decline(first.pk, by=people.authority_officer, head="resources", reason="Not now.")
+        steps.decline(first.pk, by=people.authority_officer, head="resources", reason="Not now.")
     else:
-        referrals.withdraw(first.pk, by=people.supervisor, reason="They talk.")
+        steps.withdraw(first.pk, by=people.supervisor, reason="They talk.")
     case.refresh_from_db()
     assert (case.state, case.round) == ("open", 2)
     assert case.refers_at is not None

@@ -16,7 +16,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from cases import tasks
-from cases.actions.referrals import refer
+from cases.actions.referrals.making import refer
 from cases.models import Case, Referral
 from ledger.models import Event
 from ledger.time import now

@@ -16,8 +16,9 @@ from django.db import Error, connection, models, transaction
 from accounts import actions as accounts
 from accounts.models import Organisation
 from cases import tasks
-from cases.actions import calendar, exhibits, extensions, notices, referrals, service
+from cases.actions import answers, calendar, exhibits, extensions, notices, service
 from cases.actions import case as cases
+from cases.actions.referrals import making, steps
 from cases.models import Case, Decision, Exhibit, Notice, Question, Referral, Response
 from config import story
 from disclosures import actions as filings
@@ -52,7 +53,7 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
     due, late = builders.open_cases(people, 2, sent_at=now() - timedelta(days=25), drafted=True)
     running, asked, decided = builders.open_cases(people, 3, sent_at=now() - timedelta(days=2), drafted=True)
     tasks.stamp_missed(_notice(late).pk)
-    late_referral = referrals.refer(late)
+    late_referral = making.refer(late)
     assert late_referral is not None
     cases.resolve(decided, by=people.supervisor, outcome="settled", reasons="Agreed.")
     day = local_date(now()) + timedelta(days=40)
@@ -75,13 +76,13 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
     reminder_at = (_notice(running).due_at or now()) - timedelta(days=3)
     officer, seats = people.officer, [cases.Seat(people.respondent.organisation_id, "respondent", (notices.Ask("Q"),))]
     return {
-        "refer": lambda: referrals.refer(due),
+        "refer": lambda: making.refer(due),
         "stamp_missed": lambda: tasks.stamp_missed(_notice(due).pk),
         "remind": lambda: _at(reminder_at, lambda: tasks.remind(_notice(running).pk)),
         "remind_team": lambda: _at(reminder_at, lambda: tasks.remind_team(running)),
-        "answer": lambda: notices.answer(_notice(running).pk, by=people.respondent, received_at=now()),
-        "answer_late": lambda: notices.answer(_notice(late).pk, by=people.respondent, received_at=now()),
-        "save_answer": lambda: notices.save_answer(
+        "answer": lambda: answers.answer(_notice(running).pk, by=people.respondent, received_at=now()),
+        "answer_late": lambda: answers.answer(_notice(late).pk, by=people.respondent, received_at=now()),
+        "save_answer": lambda: answers.save_answer(
             question.pk, by=people.respondent, how="answer", text="Other", revision=1
         ),
         "waive": lambda: notices.waive(_notice(running).pk, by=people.supervisor, reason="Not needed."),
@@ -99,12 +100,12 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
         "propose": lambda: cases.propose(running, by=officer, outcome="settled", reasons="Agreed."),
         "resolve": lambda: cases.resolve(running, by=people.supervisor, outcome="settled", reasons="Agreed."),
         "publish": lambda: cases.publish(decided, by=people.supervisor, title="T", summary="S"),
-        "acknowledge": lambda: referrals.acknowledge(late_referral.pk, by=people.authority_officer),
-        "accept": lambda: referrals.accept(late_referral.pk, by=people.authority_officer, reference="O/1"),
-        "return": lambda: referrals.return_(
+        "acknowledge": lambda: steps.acknowledge(late_referral.pk, by=people.authority_officer),
+        "accept": lambda: steps.accept(late_referral.pk, by=people.authority_officer, reference="O/1"),
+        "return": lambda: steps.return_(
             late_referral.pk, by=people.authority_officer, needed="Volumes.", needed_by=day
         ),
-        "withdraw": lambda: referrals.withdraw(late_referral.pk, by=people.supervisor, reason="They talk."),
+        "withdraw": lambda: steps.withdraw(late_referral.pk, by=people.supervisor, reason="They talk."),
         "outage": lambda: calendar.record_outage(
             by=people.supervisor, started_at=now() - timedelta(hours=2), ended_at=now() - timedelta(hours=1), reason="R"
         ),
@@ -174,7 +175,7 @@ def test_change_whose_second_event_fails_does_not_happen(
     world = _world(people)
     item = story.give_evidence(people.respondent, "A log", rows=2)
     late = _notice(Referral.objects.get().case_id)
-    notices.save_answer(
+    answers.save_answer(
         late.questions.get().pk, by=people.respondent, how="answer", evidence=[item.reference], revision=1
     )
     name = {
@@ -372,7 +373,7 @@ def _fill_every_table() -> None:
         exhibit = Exhibit.objects.filter(item__in=_granted()).earliest("pk")
         recipient = next(u for u in people.values() if u.organisation_id in _granted_to(exhibit))
         exhibits.comment(exhibit.pk, by=recipient, text="Not ours.")
-        notices.read_response(Response.objects.earliest("pk").pk, by=officer)
+        answers.read_response(Response.objects.earliest("pk").pk, by=officer)
         open_case = Case.objects.filter(state="open").exclude(officer=deputy, deputy=None).latest("pk")
         notice = Notice.objects.filter(case=open_case).latest("pk")
         letter = Message.objects.filter(template="notice_issued", about_id=notice.pk).earliest("pk")

@@ -18,9 +18,10 @@ from monitoring.aggregated import is_windows, read, take_in
 from monitoring.measures import MEASURES
 from monitoring.models import Alert, Batch, WindowReading
 from tests.cast import signed_in
-from tests.monitoring.test_feeds import AT, caseworker, post, program, provider
+from tests.monitoring.feeds import AT, caseworker, post, program, provider
 
 __all__ = ["caseworker", "provider"]
+
 START = datetime(2026, 11, 16, tzinfo=UTC)
 ROW = {
     "window_start": "2026-11-16T00:00:00Z",

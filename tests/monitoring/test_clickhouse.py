@@ -20,7 +20,7 @@ from chdb.session import Session
 from monitoring import indicators as known
 from monitoring.indicators.coordination import hourly, shared_things
 from monitoring.indicators.timing import first_seen
-from monitoring.indicators.volume import count_of, models
+from monitoring.indicators.volume import models
 from monitoring.intake import take_in
 from monitoring.reading import Options, Reading
 from monitoring.shift import histograms
@@ -40,7 +40,6 @@ def pivoted(rows: Any) -> Any:
 EXPRESSIONS: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "volume": (known.volume, ["unit"]),
     "models": (models, ["unit", "model"]),
-    "count_of": (count_of, ["unit"]),
     "ceiling": (lambda rows: known.ceiling(rows, 2), ["unit"]),
     "harvest": (lambda rows: known.harvest(rows, 1), ["unit"]),
     "harvest without lengths": (lambda rows: known.harvest(rows, None), ["unit"]),

@@ -1,101 +1,48 @@
-"""Feeds: batches that are on record before they are answered, alerts that fold, and who sees what."""
+"""Feeds: batches that are on record before they are answered, and how a feed stands."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pytest
-from django.core import mail
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
 
-from accounts.actions import make_client
 from accounts.models import User
-from accounts.rules import SCOPES_OF_KIND
-from config.usage_story import hashed, usage_rows
-from ledger.models import Event, PutOff
+from ledger.models import Event
 from ledger.time import now, standing_at
 from monitoring import tasks
 from monitoring.actions import alerts as act
 from monitoring.actions import feeds
-from monitoring.actions.feeds import Sent
-from monitoring.models import Alert, AlertVersion, Batch, Feed
-from notifications.models import Message
+from monitoring.models import Batch, Feed
 from tests import cast
-from tests.accounts.test_clients import bearer
-from tests.monitoring.clickhouse_server import serving
-from web.problems import Conflict
+from tests.monitoring.feeds import (
+    AT,
+    NDJSON,
+    ROW,
+    URL,
+    caseworker,
+    files,
+    lines,
+    post,
+    program,
+    provider,
+    received,
+    sent,
+    then,
+)
+
+__all__ = ["caseworker", "provider", "then"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-URL = "/api/v1/usage/batches/"
-NDJSON = "application/x-ndjson"
-AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-ROW = {
-    "ts": "2026-11-20T10:00:00.5Z",
-    "account": "a1",
-    "model": "m",
-    "input_tokens": 10,
-    "output_tokens": 5,
-    "status": 200,
-    "prompt_hash": "p",
-}
-
-
-def lines(count: int, **more: Any) -> bytes:
-    """So many different rows."""
-    rows = [{**ROW, "prompt_hash": f"p{n}", **more} for n in range(count)]
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
-
-
-@pytest.fixture
-def provider(settings: Any, storage: Path) -> User:
-    settings.SECOND_FACTOR_REQUIRED = False
-    return cast.person(cast.organisation("Kestrel Ltd"), "company_admin")
-
-
-@pytest.fixture
-def caseworker(provider: User) -> User:
-    return cast.person(cast.organisation("Ministry of Tests", kind="ministry"), "caseworker")
-
-
-@pytest.fixture
-def then() -> Iterator[datetime]:
-    with standing_at(AT):
-        yield AT
-
-
-def program(who: User, by: User | None = None) -> Browser:
-    scopes = SCOPES_OF_KIND[who.organisation.kind]
-    made: Browser = bearer(*make_client(who.organisation_id, by=by or who, name="P", scopes=scopes))
-    return made
-
-
-def post(client: Browser, body: bytes, query: str = "", **headers: str) -> Any:
-    return client.post(f"{URL}{query}", body, NDJSON, headers=headers or None)
-
-
-def sent(folder: Path, body: bytes, name: str = "rows.jsonl") -> Sent:
-    import hashlib
-
-    path = folder / name
-    path.write_bytes(body)
-    return Sent(path, hashlib.sha256(body).hexdigest(), len(body))
-
-
-def files(storage: Path) -> list[Path]:
-    return sorted(path for path in storage.rglob("*.parquet"))
-
-
-def received(provider: User, folder: Path, body: bytes, batch_id: str = "") -> Batch:
-    return feeds.receive_batch(sent(folder, body), by=provider, feed="main", batch_id=batch_id, received_at=now()).batch
 
 
 # --- Receiving ----------------------------------------------------------------------------------------------------------
@@ -308,213 +255,7 @@ def test_kept_batch_is_neither_changed_nor_deleted(
     assert Batch.objects.get().rows == batch.rows == 1
 
 
-# --- Evaluating ---------------------------------------------------------------------------------------------------------
-def watched(provider: User, folder: Path, at: datetime, *, hours: int = 4) -> dict[str, Any]:
-    """What came in the hours before `at`, looked at."""
-    received(provider, folder, usage_rows(at - timedelta(hours=hours), hours))
-    return tasks.watch_all()
-
-
-@pytest.mark.usefixtures("then")
-def test_alert_is_opened_for_people_to_read(provider: User, caseworker: User, tmp_path: Path) -> None:
-    tally = watched(provider, tmp_path, AT)
-    assert (tally["feeds"].acted, tally["feeds"].failed) == (1, 0)
-    alert = Alert.objects.get()
-    seen = alert.versions.get()
-    assert (alert.unit, alert.state, alert.times) == ("set", "open", 1)
-    assert set(seen.accounts) == {hashed("account", f"together {n}") for n in range(8)}
-    assert seen.rows > 1000
-    letter = Message.objects.get(template="alert_to_read")
-    assert letter.address == caseworker.email
-    assert not any(account in str(letter.context) for account in seen.accounts)
-    event = Event.objects.get(verb="alert.opened")
-    assert event.audience == []
-    assert tasks.watch_all()["feeds"].acted == 0, "nothing new, nothing to do"
-
-
-@pytest.mark.usefixtures("then", "caseworker")
-def test_same_finding_is_folded_and_people_are_written_to_once_a_quiet_period(provider: User, tmp_path: Path) -> None:
-    watched(provider, tmp_path, AT)
-    for hours in (2, 4):
-        with standing_at(AT + timedelta(hours=hours)):
-            watched(provider, tmp_path, AT + timedelta(hours=hours), hours=2)
-    alert = Alert.objects.get()
-    assert (alert.times, alert.opened_at, alert.last_seen_at) == (3, AT, AT + timedelta(hours=4))
-    assert Message.objects.filter(template="alert_to_read").count() == 1
-    assert alert.versions.count() == 1
-    with standing_at(AT + timedelta(hours=25)):
-        watched(provider, tmp_path, AT + timedelta(hours=25), hours=2)
-    alert.refresh_from_db()
-    assert (alert.times, alert.versions.count()) == (4, 2)
-    assert Message.objects.filter(template="alert_to_read").count() == 2
-
-
-@pytest.mark.usefixtures("then")
-def test_dismissed_alert_stays_ended_until_there_is_something_new(
-    provider: User, caseworker: User, tmp_path: Path
-) -> None:
-    watched(provider, tmp_path, AT)
-    act.dismiss(Alert.objects.get().pk, by=caseworker, reason="A load test")
-    with standing_at(AT + timedelta(hours=2)):
-        watched(provider, tmp_path, AT + timedelta(hours=2), hours=2)
-        assert Alert.objects.get().state == "dismissed"
-    later = AT + timedelta(days=2)
-    with standing_at(later):
-        watched(provider, tmp_path, later)
-    assert sorted(Alert.objects.values_list("state", flat=True)) == ["dismissed", "open"]
-
-
-@pytest.mark.usefixtures("then", "caseworker")
-def test_ordinary_rows_open_no_alert(provider: User, tmp_path: Path) -> None:
-    received(provider, tmp_path, usage_rows(AT - timedelta(hours=6), 6, together=False))
-    assert tasks.watch_all()["feeds"].acted == 1
-    assert not Alert.objects.exists()
-    assert Feed.objects.get().evaluated == 1
-
-
-@pytest.mark.usefixtures("then", "caseworker")
-def test_row_in_two_batches_counts_once(provider: User, tmp_path: Path) -> None:
-    body = usage_rows(AT - timedelta(hours=4), 4)
-    received(provider, tmp_path, body, "one")
-    received(provider, tmp_path, body, "two")
-    tasks.watch_all()
-    once = AlertVersion.objects.get().rows
-    assert once == sum(json.loads(line)["user_agent"] == "harvest-client/0.3" for line in body.splitlines())
-
-
-@pytest.mark.usefixtures("then", "caseworker")
-def test_two_sweeps_at_once_evaluate_once(
-    provider: User, tmp_path: Path, concurrently: Callable[..., list[Any]]
-) -> None:
-    received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4))
-
-    def sweep() -> Any:
-        with standing_at(AT):
-            return tasks.watch_all()
-
-    tallies = concurrently(*[sweep] * 4)
-    assert sum(t["feeds"].acted for t in tallies) == 1
-    assert Alert.objects.get().times == 1
-    assert not PutOff.objects.exists()
-
-
-@pytest.mark.usefixtures("then", "caseworker")
-def test_batch_that_comes_while_its_feed_is_evaluated_is_evaluated_next(
-    provider: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    received(provider, tmp_path, lines(3), "one")
-    looked_at = act._looked_at
-
-    def meanwhile(window: Any) -> Any:
-        monkeypatch.setattr(act, "_looked_at", looked_at)
-        received(provider, tmp_path, lines(4, account="b"), "two")
-        return looked_at(window)
-
-    monkeypatch.setattr(act, "_looked_at", meanwhile)
-    tasks.watch_all()
-    feed = Feed.objects.get()
-    assert (feed.batches, feed.evaluated) == (2, 1)
-    with standing_at(AT + timedelta(minutes=15)):
-        assert tasks.watch_all()["feeds"].acted == 1
-    feed.refresh_from_db()
-    assert feed.evaluated == 2
-
-
-@pytest.mark.usefixtures("then", "caseworker")
-def test_feed_that_fails_is_put_off_shown_and_in_nobodys_way(
-    provider: User, tmp_path: Path, storage: Path, client: Browser
-) -> None:
-    bad = received(provider, tmp_path, lines(3), "one")
-    (storage / bad.file).write_bytes(b"PAR1 broken PAR1")
-    other = cast.person(cast.organisation("Rival Ltd"), "company_admin")
-    good = received(other, tmp_path, lines(3))
-    tally = tasks.watch_all()["feeds"]
-    assert (tally.acted, tally.failed) == (1, 1)
-    assert PutOff.objects.get().object_id == bad.feed_id
-    assert Feed.objects.get(pk=good.feed_id).evaluated == 1
-    assert tasks.watch_all()["feeds"].failed == 0, "not tried again at once"
-    with standing_at(AT + timedelta(minutes=2)):
-        assert tasks.watch_all()["feeds"].failed == 1
-        assert client.get("/health/").json()["feeds_failing"] == 1
-
-
-@pytest.mark.usefixtures("caseworker")
-def test_feeds_are_evaluated_where_the_setting_says_and_put_off_while_nobody_answers(
-    provider: User, tmp_path: Path, settings: Any
-) -> None:
-    with standing_at(AT):
-        batch = received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4), "one")
-        with serving() as (address, asked):
-            settings.ANALYTICS_URL = address
-            assert tasks.watch_all()["feeds"].acted == 1
-        assert len(asked) > 20
-        assert AlertVersion.objects.count() == 1
-        received(provider, tmp_path, lines(3), "two")
-    with standing_at(AT + timedelta(hours=1)):
-        assert tasks.watch_all()["feeds"].failed == 1
-        assert PutOff.objects.get().object_id == batch.feed_id
-
-
-@pytest.mark.usefixtures("then")
-def test_feed_that_ends_the_worker_waits_longer_each_time(provider: User, tmp_path: Path) -> None:
-    feed = received(provider, tmp_path, lines(3)).feed_id
-    waits, at = [], AT
-    for _ in range(4):
-        with standing_at(at):
-            assert act._begin(feed) is not None  # and the process is gone
-            assert act.evaluate(feed) is None
-            due = Feed.objects.get().next_evaluation_at
-        waits.append(due - at)
-        at = due
-    assert waits == [timedelta(minutes=m) for m in (10, 20, 40, 80)]
-
-
-# --- What people do -----------------------------------------------------------------------------------------------------
-@pytest.mark.usefixtures("then")
-def test_person_decides_with_reasons_and_no_case_is_opened(provider: User, caseworker: User, tmp_path: Path) -> None:
-    from cases.models import Case
-
-    watched(provider, tmp_path, AT)
-    alert = Alert.objects.get()
-    with pytest.raises(Conflict):
-        act.take(alert.pk, by=caseworker, reason="x", case_reference="C-2026-000001")
-    act.review(alert.pk, by=caseworker, reason="Eight accounts, one scheduler")
-    act.take(alert.pk, by=caseworker, reason="The provider complained", case_reference="C-2026-000001")
-    alert.refresh_from_db()
-    assert alert.state == "taken"
-    assert [s.step for s in alert.steps.order_by("pk")] == ["review", "take"]
-    assert not Case.objects.exists()
-    with pytest.raises(Conflict):
-        act.dismiss(alert.pk, by=caseworker, reason="x")
-
-
-@pytest.mark.usefixtures("then")
-def test_program_of_the_ministry_dismisses_and_decides_nothing_else(
-    provider: User, caseworker: User, tmp_path: Path
-) -> None:
-    from django.core.exceptions import PermissionDenied
-
-    watched(provider, tmp_path, AT)
-    alert = Alert.objects.get()
-    supervisor = cast.person(caseworker.organisation, "supervisor")
-    client = program(caseworker, by=supervisor)
-    machine = User.objects.get(is_service=True, organisation=caseworker.organisation)
-    with pytest.raises(PermissionDenied):
-        act.review(alert.pk, by=machine, reason="x")
-    url = f"/api/v1/alerts/{alert.reference}/"
-    read = client.get(url)
-    assert read.json()["allowed_actions"] == ["dismiss"]
-    assert len(read.json()["seen"]["accounts"]) == 8
-    reason = json.dumps({"reason": "Seen before"})
-    stale = client.post(f"{url}dismiss/", reason, "application/json", headers={"if-match": '"x"'})
-    assert stale.status_code == 412
-    tag = {"if-match": read.headers["ETag"]}
-    assert client.post(f"{url}dismiss/", reason, "application/json", headers=tag).json()["state"] == "dismissed"
-    assert [a["reference"] for a in client.get("/api/v1/alerts/?state=dismissed").json()["results"]] == [
-        alert.reference
-    ]
-
-
+# --- How a feed stands -------------------------------------------------------------------------------------------------
 def test_program_of_the_ministry_pauses_a_feed_and_watches_it_again(
     provider: User, caseworker: User, tmp_path: Path
 ) -> None:
@@ -534,45 +275,6 @@ def test_program_of_the_ministry_pauses_a_feed_and_watches_it_again(
     assert staff.post(f"{url}resume/", "{}", "application/json", headers={"if-match": "*"}).status_code == 200
     feed.refresh_from_db()
     assert feed.state == "active"
-
-
-# --- Who sees what ------------------------------------------------------------------------------------------------------
-@pytest.mark.usefixtures("then")
-def test_accounts_counts_and_alerts_are_seen_by_the_ministry_alone(
-    provider: User, caseworker: User, tmp_path: Path
-) -> None:
-    watched(provider, tmp_path, AT)
-    alert, batch = Alert.objects.get(), Batch.objects.get()
-    account = hashed("account", "together 0")
-    rival = cast.person(cast.organisation("Rival Ltd"), "company_admin")
-    auditor = cast.person(caseworker.organisation, "auditor")
-    officer = cast.person(cast.organisation("Authority", kind="authority"), "authority_officer")
-    partner = cast.person(cast.organisation("Institute", kind="partner"), "partner")
-    pages = [
-        *(reverse(name, args=[alert.reference]) for name in ("alert", "alert_review", "api_alert")),
-        *(reverse(name) for name in ("home", "monitoring", "own_feeds", "api_alerts", "api_usage_batches", "events")),
-        reverse("feed", args=[batch.feed_id]),
-        reverse("api_events"),
-    ]
-    words = {
-        "account": account,
-        "alert": alert.reference,
-        "batch": batch.batch_id,
-        "rows": f"{batch.rows:,}",
-        "figure": f'"rows":{batch.rows}',
-    }
-
-    def seen(who: User) -> set[str]:
-        client = cast.signed_in(who)
-        text = "".join(client.get(page).content.decode() for page in pages)
-        return {name for name, word in words.items() if word in text}
-
-    assert seen(caseworker) == set(words)
-    assert seen(provider) == {"batch", "rows", "figure"}
-    assert seen(auditor) <= {"figure", "alert", "batch"}, "the auditor reads events: ids, counts and hashes"
-    for nobody in (rival, officer, partner):
-        assert seen(nobody) == set()
-    assert mail.outbox == []
 
 
 @pytest.mark.usefixtures("then")

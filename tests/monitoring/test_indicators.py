@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitoring import indicators as known
-from monitoring.indicators.volume import count_of, models
+from monitoring.indicators.volume import models
 from tests.monitoring.tables import DAY, HOUR, MINUTE, MONDAY, SECOND, at, kept, values
 
 
@@ -48,11 +48,10 @@ def test_ceiling_is_the_share_of_active_minutes_near_the_limit() -> None:
     assert found.limited == pytest.approx(3 / 27)
 
 
-def test_models_and_counts_are_told_apart_by_unit() -> None:
+def test_models_are_told_apart_by_unit() -> None:
     rows = kept(at(0, 1, model=7, tin=3) + at(2, model=8, tout=9) + at(3, unit=2, model=7))
     by_model = models(rows).execute().sort_values(["unit", "model"]).values.tolist()
     assert by_model == [[1, 7, 2, 6, 2], [1, 8, 1, 1, 9], [2, 7, 1, 1, 1]]
-    assert count_of(rows).execute().set_index("unit").n.to_dict() == {1: 3, 2: 1}
 
 
 # --- I2: harvest ------------------------------------------------------------------------------------------------------

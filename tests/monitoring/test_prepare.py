@@ -1,12 +1,9 @@
 """The reference script for providers: nothing that was said or names anybody leaves, and every row is accounted for."""
 
-import csv
 import gzip
 import hashlib
 import hmac
-import io
 import json
-import random
 import shutil
 import subprocess
 import sys
@@ -17,60 +14,9 @@ import jsonschema
 import pytest
 
 from monitoring import prepare, schema
+from tests.monitoring.preparing import KEY, ROW, as_csv, folder, result, run
 
-KEY = bytes(range(32))
-ROW: dict[str, Any] = {
-    "timestamp": "2026-01-05T10:00:00.5+01:00",
-    "account_id": "acct-canary-1",
-    "model": "m-large",
-    "gen_ai.usage.input_tokens": 120,
-    "completion_tokens": "48",
-    "status": 200,
-    "api_key": "sk-canary-2",
-    "ip": "203.0.113.77",
-    "path": "/v1/chat?token=canary-3",
-    "prompt": "Translate 'canary four' into French, canary five times 12",
-    "user_agent": "python-requests/2.32.3",
-    "payment_method": "card canary-6",
-    "refused": "false",
-    "finish_reasons": ["stop"],
-    "params": {"max_tokens": 64, "logit_bias": {"50256": -100}, "user": "canary-7"},
-    "session_id": "conversation-canary-8",
-    "comment": "canary-9",
-}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "key").write_bytes(KEY)
-    (tmp_path / "key").chmod(0o600)
-    return tmp_path
-
-
-def run(folder: Path, rows: list[Any], *options: str, name: str = "log.jsonl", out: str = "out.jsonl.gz") -> int:
-    """Write the rows as the provider's log (texts as they are) and prepare it."""
-    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
-    (folder / name).write_text("\n".join(lines) + "\n", errors="surrogateescape")
-    return prepare.main([str(folder / name), str(folder / out), "--key-file", str(folder / "key"), "--force", *options])
-
-
-def result(folder: Path, out: str = "out.jsonl.gz") -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Header and rows."""
-    path = folder / out
-    text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
-    head, rest = text.split("\n", 1)
-    header = json.loads(head.removeprefix("# "))[schema.HEADER_KEY]
-    if ".csv" in path.suffixes:
-        return header, list(csv.DictReader(io.StringIO(rest)))
-    return header, [json.loads(line) for line in rest.splitlines()]
-
-
-def as_csv(rows: list[dict[str, Any]]) -> list[str]:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()} for row in rows)
-    return text.getvalue().splitlines()
+__all__ = ["folder"]
 
 
 # --- What leaves --------------------------------------------------------------------------------------------------------
@@ -126,119 +72,6 @@ def test_every_name_of_the_schema_is_understood_where_the_value_is_taken_over_as
     for column in schema.COLUMNS:
         if column.name in prepare.INPUT and column.name not in {"key", "payment"}:
             assert set(column.aliases) <= {column.name, *prepare.INPUT[column.name]}, column.name
-
-
-# --- Hashes -----------------------------------------------------------------------------------------------------------
-def test_hashes_are_hmac_with_a_purpose(folder: Path) -> None:
-    run(folder, [ROW | {"account_id": "same", "api_key": "same", "payment_method": "same", "session_id": "same"}])
-    _, (row,) = result(folder)
-    for column, said in (
-        ("account", b"account\0same"),
-        ("net", b"net\x00203.0.113.0/24"),
-        ("session", b"session\0same"),
-    ):
-        assert row[column] == hmac.new(KEY, said, hashlib.sha256).hexdigest()[:32]
-    assert len({row[column] for column in ("account", "key", "payment", "session")}) == 4
-
-
-def test_another_key_makes_other_hashes_and_the_same_template(folder: Path) -> None:
-    run(folder, [ROW])
-    _, (one,) = result(folder)
-    (folder / "key").write_bytes(bytes(32))
-    run(folder, [ROW])
-    _, (two,) = result(folder)
-    for column in ("account", "key", "net", "payment", "prompt_hash", "prefix_hash", "session"):
-        assert one[column] != two[column], column
-    assert one["template"] == two["template"]
-    run(folder, [ROW], "--key-templates")
-    header, (three,) = result(folder)
-    assert three["template"] != two["template"]
-    assert header["simhash"]["shingle_hash"].endswith(" keyed")
-
-
-def test_the_order_of_rows_changes_no_hash(folder: Path) -> None:
-    rows = [ROW | {"account_id": n % 7, "prompt": f"Summarise report {n} for the board"} for n in range(50)]
-    run(folder, rows)
-    _, one = result(folder)
-    run(folder, random.Random(1).sample(rows, len(rows)))
-    _, two = result(folder)
-    assert one != two
-    assert sorted(map(json.dumps, one)) == sorted(map(json.dumps, two))
-
-
-def test_the_same_input_gives_the_same_bytes(folder: Path) -> None:
-    run(folder, [ROW] * 3)
-    one = (folder / "out.jsonl.gz").read_bytes()
-    run(folder, [ROW] * 3)
-    assert (folder / "out.jsonl.gz").read_bytes() == one
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("203.0.113.77:443", "203.0.113.0/24"),
-        ("::ffff:203.0.113.9", "203.0.113.0/24"),
-        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("[2001:db8:1:ffff::4]:443", "2001:db8:1::/48"),
-        ("fe80::1%eth0", "fe80::/48"),
-        ("198.51.100.4, 10.0.0.1", "198.51.100.0/24"),
-    ],
-)
-def test_an_address_becomes_its_network(address: str, network: str) -> None:
-    assert prepare.network(address) == network
-
-
-# --- Simhash ----------------------------------------------------------------------------------------------------------
-def test_simhashes_known_from_elsewhere() -> None:
-    # `printf 'translate this word' | b2sum -l 64`: of one shingle every bit is its own majority.
-    assert prepare.masked("Translate THIS word!") == ["translate", "this", "word"]
-    assert prepare.simhash("Translate THIS word!") == "15919ca571f37d0e"
-    # Of three shingles, each by b2sum, the majority: (a & b) | (b & c) | (a & c).
-    a, b, c = 0x64F5901153C23B37, 0x81463A7FF16A5A3A, 0xF41CEF652DF6B381
-    assert prepare.simhash("One, two; three four FIVE") == f"{(a & b) | (b & c) | (a & c):016x}" == "e454ba7571e23b33"
-
-
-def test_simhash_agrees_with_counting_bit_by_bit() -> None:
-    tokens = ["count", "the", "bits", "of", "every", "shingle", "of", "this", "sentence"]
-    counts = [0] * 64
-    for i in range(len(tokens) - 2):
-        value = int.from_bytes(hashlib.blake2b(" ".join(tokens[i : i + 3]).encode(), digest_size=8).digest(), "big")
-        for bit in range(64):
-            counts[bit] += 1 if value >> bit & 1 else -1
-    expected = sum(1 << bit for bit in range(64) if counts[bit] > 0)
-    assert prepare.simhash(" ".join(tokens)) == f"{expected:016x}"
-
-
-def test_what_differs_from_call_to_call_is_masked() -> None:
-    one = prepare.masked("Order 1234 of “Ann Smith” at https://shop.example/o/1?x=2 isn't 'paid'")
-    two = prepare.masked('order 7 of "Bo" at www.other.example isn\'t `open`')
-    assert one == two == ["order", "0", "of", "<quoted>", "at", "<url>", "isn", "t", "<quoted>"]
-    assert prepare.masked("gpt4 v10") == ["gpt0", "v0"]
-
-
-def test_near_duplicates_are_within_ten_bits_and_others_are_not() -> None:
-    template = (
-        "You are a careful assistant. Read the customer's message below and classify it as a complaint, a question or "
-        "praise. Answer with one word only and do not explain yourself. If the message contains several parts, choose the "
-        "one that the customer cares about most. Never answer in any language but English, and never repeat "
-        "the message. Message number "
-    )
-    fillings = ["17: my parcel has not come", "18: what are your opening hours", "4019: thanks, lovely shoes"]
-    one, two, three = (int(prepare.simhash(template + filling), 16) for filling in fillings)
-    assert max((one ^ two).bit_count(), (two ^ three).bit_count(), (one ^ three).bit_count()) <= 10
-    other = int(
-        prepare.simhash(
-            "Write a short poem about the sea, in the manner of a sailor who has never been on board a ship"
-        ),
-        16,
-    )
-    assert (one ^ other).bit_count() > 15
-
-
-def test_a_prompt_of_quotation_marks_costs_no_more_than_others() -> None:
-    assert len(prepare.simhash("“" * 200_000)) == 16
-    assert len(prepare.simhash("")) == 16
 
 
 # --- Hostile and broken input -----------------------------------------------------------------------------------------

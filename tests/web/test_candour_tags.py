@@ -126,14 +126,13 @@ def test_pagination_keeps_the_query() -> None:
 def test_components_escape_what_people_typed() -> None:
     bad = "<script>x</script>"
     html = show(
-        '{% include "components/summary_list.html" %}{% include "components/timeline.html" %}'
+        '{% include "components/tag.html" with text=bad colour=bad %}{% include "components/timeline.html" %}'
         '{% include "components/empty.html" with text=bad %}'
         '{% include "components/confirm.html" with title=bad reference=bad %}'
         '{% include "components/clock.html" with what=bad when=t why=bad %}',
         bad=bad,
         t=local(2026, 10, 16),
         now=local(2026, 10, 1),
-        rows=[{"key": bad, "value": bad, "href": "/x/"}, {"key": "k", "lines": [bad]}, {"key": "k", "tag": (bad, bad)}],
         items=[{"title": bad, "when": local(2026, 1, 1), "who": bad, "text": bad}],
     )
     assert "<script>" not in html

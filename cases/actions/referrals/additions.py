@@ -1,4 +1,4 @@
-"""Analyses that were made after a case was referred: the authority sees them once somebody sends them."""
+"""What is added to a referral after it was sent: answers that came late, and analyses made since."""
 
 from __future__ import annotations
 
@@ -7,15 +7,39 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.permissions import check
 from cases.actions.deadlines import locked_case
-from cases.models import Referral
+from cases.models import Case, Exhibit, LateAddition, Referral, Response
 from cases.rules import REFERRAL_RULES
-from evidence.models import Grant
+from evidence.actions import grant
+from evidence.models import FULL, Grant
 from ledger.actions import action, record
+from ledger.time import now
 from monitoring.actions.analysis import show_analyses
 from monitoring.models import Analysis, AnalysisGrant
 from monitoring.models.analysis import AnalysisQuerySet
 from notifications.actions import tell
 from web.problems import Conflict
+
+
+def add_late(case: Case, response: Response, exhibits: list[Exhibit], *, by: User | None) -> None:
+    """Add an answer that came after the referral to it; a shared step, the caller holds the case's lock."""
+    referral = case.referrals.select_related("authority").get(round=case.round)
+    notice = response.notice
+    if not notice.party.may_be_referred:
+        return
+    LateAddition.objects.create(referral=referral, response=response, at=now())
+    sent = [e.item for e in exhibits if not e.item.privileged]
+    grant(sent, referral.authority, FULL, by=by, reason=f"referral:{referral.pk}")
+    there = Analysis.objects.finished().filter(item__in=sent)
+    show_analyses(there, referral.authority, by=by, reason=f"referral:{referral.pk}")
+    record(
+        by,
+        "referral.added_to",
+        referral,
+        audience=[referral.authority_id],
+        notice=notice.reference,
+        response=response.number,
+    )
+    _tell_of_addition(referral)
 
 
 def analyses_since(referral: Referral) -> AnalysisQuerySet:
@@ -45,6 +69,11 @@ def add_analyses(referral_id: int, *, by: User) -> Referral:
         analyses=[one.pk for one in analyses],
         sha256=[one.report.sha256 for one in analyses],
     )
+    _tell_of_addition(referral, analyses=len(analyses))
+    return referral
+
+
+def _tell_of_addition(referral: Referral, **more: int) -> None:
     tell(
         "referral_added_to",
         referral,
@@ -52,6 +81,5 @@ def add_analyses(referral_id: int, *, by: User) -> Referral:
         url=reverse("referral", args=[referral.reference]),
         reference=referral.reference,
         case=referral.case.reference,
-        analyses=len(analyses),
+        **more,
     )
-    return referral

@@ -1,0 +1,271 @@
+"""Alerts: what opens one and what folds into one, what people do with it, and who sees what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client as Browser
+from django.urls import reverse
+
+from accounts.models import User
+from config.usage_story import hashed, usage_rows
+from ledger.models import Event, PutOff
+from ledger.time import standing_at
+from monitoring import tasks
+from monitoring.actions import alerts as act
+from monitoring.models import Alert, AlertVersion, Batch, Feed
+from notifications.models import Message
+from tests import cast
+from tests.monitoring.clickhouse_server import serving
+from tests.monitoring.feeds import AT, caseworker, lines, program, provider, received, then, watched
+from web.problems import Conflict
+
+__all__ = ["caseworker", "provider", "then"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# --- Evaluating ---------------------------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("then")
+def test_alert_is_opened_for_people_to_read(provider: User, caseworker: User, tmp_path: Path) -> None:
+    tally = watched(provider, tmp_path, AT)
+    assert (tally["feeds"].acted, tally["feeds"].failed) == (1, 0)
+    alert = Alert.objects.get()
+    seen = alert.versions.get()
+    assert (alert.unit, alert.state, alert.times) == ("set", "open", 1)
+    assert set(seen.accounts) == {hashed("account", f"together {n}") for n in range(8)}
+    assert seen.rows > 1000
+    letter = Message.objects.get(template="alert_to_read")
+    assert letter.address == caseworker.email
+    assert not any(account in str(letter.context) for account in seen.accounts)
+    event = Event.objects.get(verb="alert.opened")
+    assert event.audience == []
+    assert tasks.watch_all()["feeds"].acted == 0, "nothing new, nothing to do"
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_same_finding_is_folded_and_people_are_written_to_once_a_quiet_period(provider: User, tmp_path: Path) -> None:
+    watched(provider, tmp_path, AT)
+    for hours in (2, 4):
+        with standing_at(AT + timedelta(hours=hours)):
+            watched(provider, tmp_path, AT + timedelta(hours=hours), hours=2)
+    alert = Alert.objects.get()
+    assert (alert.times, alert.opened_at, alert.last_seen_at) == (3, AT, AT + timedelta(hours=4))
+    assert Message.objects.filter(template="alert_to_read").count() == 1
+    assert alert.versions.count() == 1
+    with standing_at(AT + timedelta(hours=25)):
+        watched(provider, tmp_path, AT + timedelta(hours=25), hours=2)
+    alert.refresh_from_db()
+    assert (alert.times, alert.versions.count()) == (4, 2)
+    assert Message.objects.filter(template="alert_to_read").count() == 2
+
+
+@pytest.mark.usefixtures("then")
+def test_dismissed_alert_stays_ended_until_there_is_something_new(
+    provider: User, caseworker: User, tmp_path: Path
+) -> None:
+    watched(provider, tmp_path, AT)
+    act.dismiss(Alert.objects.get().pk, by=caseworker, reason="A load test")
+    with standing_at(AT + timedelta(hours=2)):
+        watched(provider, tmp_path, AT + timedelta(hours=2), hours=2)
+        assert Alert.objects.get().state == "dismissed"
+    later = AT + timedelta(days=2)
+    with standing_at(later):
+        watched(provider, tmp_path, later)
+    assert sorted(Alert.objects.values_list("state", flat=True)) == ["dismissed", "open"]
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_ordinary_rows_open_no_alert(provider: User, tmp_path: Path) -> None:
+    received(provider, tmp_path, usage_rows(AT - timedelta(hours=6), 6, together=False))
+    assert tasks.watch_all()["feeds"].acted == 1
+    assert not Alert.objects.exists()
+    assert Feed.objects.get().evaluated == 1
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_row_in_two_batches_counts_once(provider: User, tmp_path: Path) -> None:
+    body = usage_rows(AT - timedelta(hours=4), 4)
+    received(provider, tmp_path, body, "one")
+    received(provider, tmp_path, body, "two")
+    tasks.watch_all()
+    once = AlertVersion.objects.get().rows
+    assert once == sum(json.loads(line)["user_agent"] == "harvest-client/0.3" for line in body.splitlines())
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_two_sweeps_at_once_evaluate_once(
+    provider: User, tmp_path: Path, concurrently: Callable[..., list[Any]]
+) -> None:
+    received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4))
+
+    def sweep() -> Any:
+        with standing_at(AT):
+            return tasks.watch_all()
+
+    tallies = concurrently(*[sweep] * 4)
+    assert sum(t["feeds"].acted for t in tallies) == 1
+    assert Alert.objects.get().times == 1
+    assert not PutOff.objects.exists()
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_batch_that_comes_while_its_feed_is_evaluated_is_evaluated_next(
+    provider: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received(provider, tmp_path, lines(3), "one")
+    looked_at = act._looked_at
+
+    def meanwhile(window: Any) -> Any:
+        monkeypatch.setattr(act, "_looked_at", looked_at)
+        received(provider, tmp_path, lines(4, account="b"), "two")
+        return looked_at(window)
+
+    monkeypatch.setattr(act, "_looked_at", meanwhile)
+    tasks.watch_all()
+    feed = Feed.objects.get()
+    assert (feed.batches, feed.evaluated) == (2, 1)
+    with standing_at(AT + timedelta(minutes=15)):
+        assert tasks.watch_all()["feeds"].acted == 1
+    feed.refresh_from_db()
+    assert feed.evaluated == 2
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_feed_that_fails_is_put_off_shown_and_in_nobodys_way(
+    provider: User, tmp_path: Path, storage: Path, client: Browser
+) -> None:
+    bad = received(provider, tmp_path, lines(3), "one")
+    (storage / bad.file).write_bytes(b"PAR1 broken PAR1")
+    other = cast.person(cast.organisation("Rival Ltd"), "company_admin")
+    good = received(other, tmp_path, lines(3))
+    tally = tasks.watch_all()["feeds"]
+    assert (tally.acted, tally.failed) == (1, 1)
+    assert PutOff.objects.get().object_id == bad.feed_id
+    assert Feed.objects.get(pk=good.feed_id).evaluated == 1
+    assert tasks.watch_all()["feeds"].failed == 0, "not tried again at once"
+    with standing_at(AT + timedelta(minutes=2)):
+        assert tasks.watch_all()["feeds"].failed == 1
+        assert client.get("/health/").json()["feeds_failing"] == 1
+
+
+@pytest.mark.usefixtures("caseworker")
+def test_feeds_are_evaluated_where_the_setting_says_and_put_off_while_nobody_answers(
+    provider: User, tmp_path: Path, settings: Any
+) -> None:
+    with standing_at(AT):
+        batch = received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4), "one")
+        with serving() as (address, asked):
+            settings.ANALYTICS_URL = address
+            assert tasks.watch_all()["feeds"].acted == 1
+        assert len(asked) > 20
+        assert AlertVersion.objects.count() == 1
+        received(provider, tmp_path, lines(3), "two")
+    with standing_at(AT + timedelta(hours=1)):
+        assert tasks.watch_all()["feeds"].failed == 1
+        assert PutOff.objects.get().object_id == batch.feed_id
+
+
+@pytest.mark.usefixtures("then")
+def test_feed_that_ends_the_worker_waits_longer_each_time(provider: User, tmp_path: Path) -> None:
+    feed = received(provider, tmp_path, lines(3)).feed_id
+    waits, at = [], AT
+    for _ in range(4):
+        with standing_at(at):
+            assert act._begin(feed) is not None  # and the process is gone
+            assert act.evaluate(feed) is None
+            due = Feed.objects.get().next_evaluation_at
+        waits.append(due - at)
+        at = due
+    assert waits == [timedelta(minutes=m) for m in (10, 20, 40, 80)]
+
+
+# --- What people do -----------------------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("then")
+def test_person_decides_with_reasons_and_no_case_is_opened(provider: User, caseworker: User, tmp_path: Path) -> None:
+    from cases.models import Case
+
+    watched(provider, tmp_path, AT)
+    alert = Alert.objects.get()
+    with pytest.raises(Conflict):
+        act.take(alert.pk, by=caseworker, reason="x", case_reference="C-2026-000001")
+    act.review(alert.pk, by=caseworker, reason="Eight accounts, one scheduler")
+    act.take(alert.pk, by=caseworker, reason="The provider complained", case_reference="C-2026-000001")
+    alert.refresh_from_db()
+    assert alert.state == "taken"
+    assert [s.step for s in alert.steps.order_by("pk")] == ["review", "take"]
+    assert not Case.objects.exists()
+    with pytest.raises(Conflict):
+        act.dismiss(alert.pk, by=caseworker, reason="x")
+
+
+@pytest.mark.usefixtures("then")
+def test_program_of_the_ministry_dismisses_and_decides_nothing_else(
+    provider: User, caseworker: User, tmp_path: Path
+) -> None:
+    from django.core.exceptions import PermissionDenied
+
+    watched(provider, tmp_path, AT)
+    alert = Alert.objects.get()
+    supervisor = cast.person(caseworker.organisation, "supervisor")
+    client = program(caseworker, by=supervisor)
+    machine = User.objects.get(is_service=True, organisation=caseworker.organisation)
+    with pytest.raises(PermissionDenied):
+        act.review(alert.pk, by=machine, reason="x")
+    url = f"/api/v1/alerts/{alert.reference}/"
+    read = client.get(url)
+    assert read.json()["allowed_actions"] == ["dismiss"]
+    assert len(read.json()["seen"]["accounts"]) == 8
+    reason = json.dumps({"reason": "Seen before"})
+    stale = client.post(f"{url}dismiss/", reason, "application/json", headers={"if-match": '"x"'})
+    assert stale.status_code == 412
+    tag = {"if-match": read.headers["ETag"]}
+    assert client.post(f"{url}dismiss/", reason, "application/json", headers=tag).json()["state"] == "dismissed"
+    assert [a["reference"] for a in client.get("/api/v1/alerts/?state=dismissed").json()["results"]] == [
+        alert.reference
+    ]
+
+
+# --- Who sees what ------------------------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("then")
+def test_accounts_counts_and_alerts_are_seen_by_the_ministry_alone(
+    provider: User, caseworker: User, tmp_path: Path
+) -> None:
+    watched(provider, tmp_path, AT)
+    alert, batch = Alert.objects.get(), Batch.objects.get()
+    account = hashed("account", "together 0")
+    rival = cast.person(cast.organisation("Rival Ltd"), "company_admin")
+    auditor = cast.person(caseworker.organisation, "auditor")
+    officer = cast.person(cast.organisation("Authority", kind="authority"), "authority_officer")
+    partner = cast.person(cast.organisation("Institute", kind="partner"), "partner")
+    pages = [
+        *(reverse(name, args=[alert.reference]) for name in ("alert", "alert_review", "api_alert")),
+        *(reverse(name) for name in ("home", "monitoring", "own_feeds", "api_alerts", "api_usage_batches", "events")),
+        reverse("feed", args=[batch.feed_id]),
+        reverse("api_events"),
+    ]
+    words = {
+        "account": account,
+        "alert": alert.reference,
+        "batch": batch.batch_id,
+        "rows": f"{batch.rows:,}",
+        "figure": f'"rows":{batch.rows}',
+    }
+
+    def seen(who: User) -> set[str]:
+        client = cast.signed_in(who)
+        text = "".join(client.get(page).content.decode() for page in pages)
+        return {name for name, word in words.items() if word in text}
+
+    assert seen(caseworker) == set(words)
+    assert seen(provider) == {"batch", "rows", "figure"}
+    assert seen(auditor) <= {"figure", "alert", "batch"}, "the auditor reads events: ids, counts and hashes"
+    for nobody in (rival, officer, partner):
+        assert seen(nobody) == set()
+    assert mail.outbox == []
