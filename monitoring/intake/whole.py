@@ -37,7 +37,7 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
     if missing := [name for name in REQUIRED if name not in columns.values()]:
         raise Unreadable(f"Not a usage log: the file has no column {', '.join(missing)}.")
     # A text that is a million times in a column is once in the file; it must not be a million times in memory either.
-    texts = [name for name in columns if pa.types.is_string(file.schema_arrow.field(name).type)]
+    texts = [name for name in columns if _is_text(file.schema_arrow.field(name).type)]
     file = pq.ParquetFile(path, metadata=file.metadata, read_dictionary=texts)
     unpacked = 0
     blocks, number, total = Blocks(Layout("jsonl", "", (), 0, {})), 1, max(1, file.metadata.num_rows)
@@ -53,6 +53,14 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
     except (pa.ArrowInvalid, OSError) as wrong:
         kept.notes.append(f"The Parquet file is damaged after row {number - 1:,} ({type(wrong).__name__}).")
         yield SCHEMA.empty_table(), [], 1.0
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column is of texts, under any of the names that Arrow has for it: each library writes its own."""
+    kinds = pa.types
+    if kinds.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind))
 
 
 def _rows_at_once(file: pq.ParquetFile, columns: Collection[str], texts: Collection[str]) -> int:

@@ -201,9 +201,25 @@ def test_everything_from_one_account_is_a_report_that_says_what_cannot_be_told()
     assert json.dumps(report)
 
 
-@pytest.mark.parametrize("kind", [pa.large_string(), pa.binary(), pa.list_(pa.string())])
-def test_texts_of_every_kind_are_read_few_at_a_time_where_they_are_long(tmp_path: Path, kind: pa.DataType) -> None:
-    """Only plain strings are read by their dictionary: of others, as many rows at once as memory bears at the worst."""
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view(), "dictionary"])
+def test_texts_under_any_name_are_read_many_rows_at_once(tmp_path: Path, kind: Any) -> None:
+    """pandas and polars write large strings, others views or dictionaries: all are texts, read by their dictionary."""
+    plain = pa.Table.from_pylist(ordinary(4, each=200))
+    place, column = plain.schema.get_field_index("prompt_hash"), plain["prompt_hash"]
+    texts = column.dictionary_encode() if kind == "dictionary" else column.cast(kind)
+    path = tmp_path / "log.parquet"
+    pq.write_table(plain.set_column(place, "prompt_hash", texts), path)
+    file = pq.ParquetFile(path)
+    names = [name for name in file.schema_arrow.names if whole._is_text(file.schema_arrow.field(name).type)]
+    assert "prompt_hash" in names
+    assert whole._rows_at_once(file, file.schema_arrow.names, names) == whole.AT_ONCE
+    report = report_of(path.read_bytes())
+    assert (report["rows"], report["rejected"]) == (plain.num_rows, 0)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.list_(pa.string())])
+def test_what_is_no_plain_text_is_read_few_rows_at_a_time_where_it_is_long(tmp_path: Path, kind: pa.DataType) -> None:
+    """Only texts are read by their dictionary: of others, as many rows at once as memory bears at the worst."""
     count, long = 4_000, "x" * 100_000
     column = "finish_reason" if pa.types.is_list(kind) else "session"
     value = [long] if pa.types.is_list(kind) else long.encode() if pa.types.is_binary(kind) else long
