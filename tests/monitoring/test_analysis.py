@@ -225,6 +225,8 @@ def test_the_respondent_computes_the_same_report_from_the_file_and_the_authorisa
     assert done.report.content["authorisations"][0]["outside"]
     client.force_login(world.officer)
     permits = client.get(f"/analyses/{done.pk}/authorisations.json").content
+    assert world.rival.name.encode() not in permits, "with the report it goes to an authority: terms, and nobody's name"
+    assert b"Kit" not in permits
     assert hashlib.sha256(permits).hexdigest() == done.report.content["authorisations_sha256"]
     log, file, out = tmp_path / "log", tmp_path / "authorisations", tmp_path / "report"
     log.write_bytes(LOG)
