@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponseBase
+from django.utils.crypto import salted_hmac
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
@@ -297,9 +297,13 @@ class GoneSerializer(serializers.Serializer[Any]):
 
 # --- Reading one thing ---------------------------------------------------------------------------------------------------
 def entity_tag(shown: Any) -> str:
-    """The strong entity tag (RFC 9110 8.8.3) of what a GET shows; what one may do to it is no part of what it is."""
+    """The strong entity tag (RFC 9110 8.8.3) of what a GET shows; what one may do to it is no part of what it is.
+
+    It is made with the site's key: a client that may write and not read gets it too, and could try its guesses against a
+    plain hash.
+    """
     lasting = json.loads(JSONRenderer().render(shown), object_hook=_lasting)
-    return f'"{hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:32]}"'
+    return f'"{salted_hmac("candour.etag", json.dumps(lasting, sort_keys=True), algorithm="sha256").hexdigest()[:32]}"'
 
 
 def _lasting(found: dict[str, Any]) -> dict[str, Any]:
