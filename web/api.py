@@ -115,6 +115,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
         error = Problem(413, f"A request can be {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2} MB at most.")
     if not isinstance(error, exceptions.APIException):
         return None
+    if error.status_code in {401, 403}:
+        error = _counted(error, context)
     set_rollback()
     if isinstance(error, exceptions.ValidationError):
         response = problems.problem(400, errors=list(_pointed(error.detail, "#")))
@@ -126,6 +128,17 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if wait := getattr(error, "wait", None):
         response.headers["Retry-After"] = str(int(wait) + 1)
     return response
+
+
+def _counted(error: exceptions.APIException, context: dict[str, Any]) -> exceptions.APIException:
+    """The error, or 429: who is refused at the door is counted as well, by client or address, or could knock for ever."""
+    request = context["request"]
+    if not hasattr(request._request, "rate"):  # past the door everything is counted already
+        try:
+            context["view"].check_throttles(request)
+        except exceptions.Throttled as often:
+            return often
+    return error
 
 
 def pointed(errors: dict[str, str], *, under: str = "#") -> list[dict[str, str]]:
