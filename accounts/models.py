@@ -304,10 +304,15 @@ class KeptAnswer(models.Model):
     status = models.PositiveSmallIntegerField()
     body = models.TextField()
     headers = models.JSONField(default=dict)
+    # The reference of what it shows, if that has one: by it the answers about what is deleted are found.
+    about = models.CharField(max_length=24, blank=True)
     at = models.DateTimeField(default=now)
 
     class Meta:
-        indexes = [models.Index(fields=["at"], name="kept_answer_at")]
+        indexes = [
+            models.Index(fields=["at"], name="kept_answer_at"),
+            models.Index(fields=["about"], name="kept_answer_about", condition=~models.Q(about="")),
+        ]
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="kept_answer_once")]
 
     def __str__(self) -> str:

@@ -121,6 +121,9 @@ EVENTS_OF_SCOPE = {
     "disclosures:read": ("disclosure.",),
     "allegations:read": ("allegation.",),
     "declarations:read": ("standing.",),
+    # Who reviews what programs file hears when somebody begins or ceases to answer for it; what was declared, with the
+    # person's name, stays in each filing that stands on it.
+    "disclosures:review": ("standing.",),
     "authorisations:read": ("authorisation.",),
     "evidence:read": ("evidence.",),
     "cases:read": (

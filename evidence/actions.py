@@ -12,6 +12,7 @@ from django.core.files.storage import storages
 from django.db import transaction
 from django.db.models.fields.files import FieldFile
 
+from accounts.actions import forget_content
 from accounts.models import Organisation, User
 from accounts.permissions import check
 from evidence.intake import Refused, inspect
@@ -104,6 +105,7 @@ def remove(item_id: int, *, by: User) -> None:
         raise Conflict(f"{later} was made from this item. Remove that one first.")
     names = [item.file.name, item.public_file.name]
     record(by, "evidence.removed", item, audience=[item.organisation_id], private=True, sha256=item.sha256)
+    forget_content(item.reference, "removed")
     item.delete()
     transaction.on_commit(lambda: _delete(names))
 

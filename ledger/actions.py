@@ -141,10 +141,20 @@ def place_events() -> int:
         return cursor.rowcount
 
 
-@action
 def move_clock(by: timedelta) -> timedelta:
-    """Move the sandbox's clock forward; answers how far it is ahead now. Raises ValueError where it cannot go."""
-    return Ahead(settings.SANDBOX_CLOCK).forward(by)
+    """Move the sandbox's clock forward; answers by how much. Raises ValueError where it cannot go.
+
+    The clock is a file, and no commit undoes it: it is moved after the commit of what surrounds the move, and where that
+    fails, not at all.
+    """
+    with Ahead(settings.SANDBOX_CLOCK).moving(by):
+        return _moved(by)
+
+
+@action
+def _moved(by: timedelta) -> timedelta:
+    """The transaction of a move: of its own it changes nothing."""
+    return by
 
 
 _PLACE = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from fcntl import LOCK_EX, flock
 from pathlib import Path
@@ -29,8 +31,12 @@ class Ahead:
             self._seen = (stat.st_mtime_ns, stat.st_ino)
         return self._by
 
-    def forward(self, by: timedelta) -> timedelta:
-        """Move the clock forward; answers how far it is ahead now. Raises ValueError for a step back."""
+    @contextmanager
+    def moving(self, by: timedelta) -> Iterator[timedelta]:
+        """Move the clock forward once what stands inside has been done, and not if it raises.
+
+        Gives how far it is ahead then. Nobody else moves it meanwhile. Raises ValueError for a step back, or too far.
+        """
         if by < timedelta(0):
             raise ValueError("A clock that deadlines hang on is never moved back.")
         with self.path.with_suffix(".lock").open("w") as lock:
@@ -38,7 +44,12 @@ class Ahead:
             ahead = self() + by
             if ahead > FURTHEST:
                 raise ValueError("The clock of a sandbox does not go that far: start it anew.")
+            yield ahead
             fresh = self.path.with_suffix(".new")
             fresh.write_text(repr(ahead.total_seconds()))
             fresh.replace(self.path)
-        return ahead
+
+    def forward(self, by: timedelta) -> timedelta:
+        """Move the clock forward; answers how far it is ahead now. Raises ValueError as `moving`."""
+        with self.moving(by) as ahead:
+            return ahead

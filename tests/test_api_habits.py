@@ -55,6 +55,22 @@ def test_limit_is_told_and_kept_for_each_client(admin: User, program: Browser, m
     assert other.get(url).status_code == 200
 
 
+def test_who_is_refused_at_the_door_is_counted_too(
+    admin: User, program: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PerClient, "rate", "3/min", raising=False)
+    guess = Browser(headers={"authorization": "Bearer guess"})
+    for who, url, status in (
+        (guess, "api_disclosures", 401),
+        (Browser(REMOTE_ADDR="203.0.113.8"), "api_disclosures", 401),
+    ):
+        found = [who.get(reverse(url)) for _ in range(5)]
+        assert [answer.status_code for answer in found] == [status] * 3 + [429] * 2
+        assert "RateLimit" in found[0].headers
+        assert "Retry-After" in found[-1].headers
+    assert [program.get(reverse("api_cases")).status_code for _ in range(4)] == [403] * 3 + [429], "it lacks the scope"
+
+
 def test_answers_are_compressed_for_who_asks(admin: User, program: Browser) -> None:
     for number in range(12):
         content = {**story.disclosure_content(700 + number), "filer_reference": f"G-{number}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable
@@ -136,6 +137,17 @@ def test_client_that_may_only_write_gets_a_receipt(admin: User, w: World, standi
     url = f"/api/v1/notices/{notice.reference}/answer/"
     told = post(program(w.respondent, "cases:write"), url, {"replies": replies}, if_match="*").json()
     assert (told["state"], "answers" in told, "text" in told) == ("answered", False, False)
+
+
+def test_tag_lets_nobody_try_guesses_at_what_they_may_not_read(admin: User) -> None:
+    url = f"{URL}{post(program(admin), URL, item('M-1')).json()['reference']}/"
+    read = program(admin, "disclosures:read").get(url)
+    shown = {name: value for name, value in read.json().items() if name != "allowed_actions"}
+    guess = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+    assert read.headers["ETag"].strip('"') not in guess
+    blind = program(admin, "disclosures:write")
+    told = post(blind, f"{url}save/", item("M-1"), if_match=read.headers["ETag"])
+    assert (told.status_code, "draft" in told.json()) == (200, False)
 
 
 # --- What colleagues are working on ------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponseBase
+from django.utils.crypto import salted_hmac
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
@@ -115,6 +115,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
         error = Problem(413, f"A request can be {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2} MB at most.")
     if not isinstance(error, exceptions.APIException):
         return None
+    if error.status_code in {401, 403}:
+        error = _counted(error, context)
     set_rollback()
     if isinstance(error, exceptions.ValidationError):
         response = problems.problem(400, errors=list(_pointed(error.detail, "#")))
@@ -126,6 +128,17 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if wait := getattr(error, "wait", None):
         response.headers["Retry-After"] = str(int(wait) + 1)
     return response
+
+
+def _counted(error: exceptions.APIException, context: dict[str, Any]) -> exceptions.APIException:
+    """The error, or 429: who is refused at the door is counted as well, by client or address, or could knock for ever."""
+    request = context["request"]
+    if not hasattr(request._request, "rate"):  # past the door everything is counted already
+        try:
+            context["view"].check_throttles(request)
+        except exceptions.Throttled as often:
+            return often
+    return error
 
 
 def pointed(errors: dict[str, str], *, under: str = "#") -> list[dict[str, str]]:
@@ -297,9 +310,13 @@ class GoneSerializer(serializers.Serializer[Any]):
 
 # --- Reading one thing ---------------------------------------------------------------------------------------------------
 def entity_tag(shown: Any) -> str:
-    """The strong entity tag (RFC 9110 8.8.3) of what a GET shows; what one may do to it is no part of what it is."""
+    """The strong entity tag (RFC 9110 8.8.3) of what a GET shows; what one may do to it is no part of what it is.
+
+    It is made with the site's key: a client that may write and not read gets it too, and could try its guesses against a
+    plain hash.
+    """
     lasting = json.loads(JSONRenderer().render(shown), object_hook=_lasting)
-    return f'"{hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:32]}"'
+    return f'"{salted_hmac("candour.etag", json.dumps(lasting, sort_keys=True), algorithm="sha256").hexdigest()[:32]}"'
 
 
 def _lasting(found: dict[str, Any]) -> dict[str, Any]:

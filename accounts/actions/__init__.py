@@ -1,6 +1,13 @@
 """What can be done to organisations, their people and their programs."""
 
-from accounts.actions.clients import forget_answers, make_client, note_token, revoke_client, rotate_client
+from accounts.actions.clients import (
+    forget_answers,
+    forget_content,
+    make_client,
+    note_token,
+    revoke_client,
+    rotate_client,
+)
 from accounts.actions.organisations import found_ministry, refuse, register, request_account, restore, suspend, verify
 from accounts.actions.people import (
     INVITATION_DAYS,
@@ -23,6 +30,7 @@ __all__ = [
     "add_contact",
     "deactivate",
     "forget_answers",
+    "forget_content",
     "found_ministry",
     "invite",
     "live_contacts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -92,6 +93,15 @@ def note_token(client_id: int) -> Client:
     client = Client.objects.select_related("user").get(pk=client_id)
     record(client.user, "client.signed_in", client, audience=[client.ledger_root])
     return client
+
+
+def forget_content(reference: str, state: str) -> None:
+    """What was answered about something that is deleted says no more than that; a shared step of the action that does it.
+
+    The keys stay: a retry makes no second record.
+    """
+    gone = json.dumps({"reference": reference, "state": state}, separators=(",", ":"))
+    KeptAnswer.objects.filter(about=reference).update(body=gone, headers={})
 
 
 ANSWERS_ARE_KEPT = timedelta(days=30)

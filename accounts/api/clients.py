@@ -139,6 +139,8 @@ class ClientScopes(BaseScopes):
 
 
 TOKEN_BODY = 16 * 1024
+# How many clients with a wrong secret one address may try to be: several programs may share it.
+REFUSED_AT_ONCE = 5
 
 
 def _basic(request: HttpRequest) -> str:
@@ -152,17 +154,27 @@ def _basic(request: HttpRequest) -> str:
 def _asked_too_often(request: Any) -> HttpResponse | None:
     """429 for a client that asks again and again: a secret is dear to check, and every token is on record.
 
-    Counted by address too, so that nobody uses up another's: the caller's own, also behind our proxy.
+    Counted by address too, so that nobody uses up another's: the caller's own, also behind our proxy. What was
+    refused there is counted whatever client it named: whoever guesses may name another one each time.
     """
-    minute = int(now().timestamp()) // 60
     client = request.POST.get("client_id") or _basic(request).partition(":")[0]
-    who = hashlib.sha256(f"{client}\n{BaseThrottle().get_ident(request)}".encode()).hexdigest()
-    key = f"tokens:{who}:{minute}"
-    if cache.add(key, 1, timeout=120) or cache.incr(key) <= settings.TOKENS_A_MINUTE:
+    guesses: int = cache.get(_minute(request, "refused"), 0)
+    asked = _count(_minute(request, f"asked:{client}"))
+    if asked <= settings.TOKENS_A_MINUTE and guesses < REFUSED_AT_ONCE * settings.TOKENS_A_MINUTE:
         return None
     refused = problem(429, detail="Too many tokens were asked for. Keep one: it is good for an hour.")
     refused.headers["Retry-After"] = "60"
     return refused
+
+
+def _minute(request: Any, what: str) -> str:
+    """The key under which something is counted for this minute and this address."""
+    who = hashlib.sha256(f"{what}\n{BaseThrottle().get_ident(request)}".encode()).hexdigest()
+    return f"tokens:{who}:{int(now().timestamp()) // 60}"
+
+
+def _count(key: str) -> int:
+    return 1 if cache.add(key, 1, timeout=120) else cache.incr(key)
 
 
 def _no_client() -> tuple[str, dict[str, str], str, int]:
@@ -187,6 +199,8 @@ class Token(TokenView):
         if request.POST.get("grant_type") != "client_credentials":
             return problem(400, detail="Only grant_type=client_credentials is answered here.")
         response: HttpResponse = super().post(request, *args, **kwargs)
+        if response.status_code == 401:
+            _count(_minute(request, "refused"))
         return response
 
     def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:

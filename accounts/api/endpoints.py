@@ -153,7 +153,7 @@ class Retries:
         if kept is not None:
             raise _Replay(kept)
 
-    def keep(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def keep(self, status: int, body: bytes, headers: dict[str, str], about: str) -> None:
         """In the action's transaction, last: the answer stands if and only if the change does."""
         if self.key is not None:
             KeptAnswer.objects.create(
@@ -163,6 +163,7 @@ class Retries:
                 status=status,
                 body=body.decode(),
                 headers=headers,
+                about=about,
                 at=now(),
             )
 
@@ -247,7 +248,7 @@ class Verb(APIView):
         def after(result: Any) -> None:
             shown = self.show(result)
             answer = (self.status_of(result), JSONRenderer().render(self.readable(shown)), self.headers_of(shown))
-            retries.keep(*answer)
+            retries.keep(*answer, shown.get("reference") or "")
             made.append(answer)
 
         try:

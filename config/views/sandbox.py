@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpResponse
@@ -47,8 +47,8 @@ class ClockSerializer(serializers.Serializer[Any]):
 class Clock(Verb):
     """The time in the sandbox. Moving it forward does at once what falls due by then, as the minutes would.
 
-    Under a key it is moved once. The key is kept with the move; if what falls due then breaks off, a retry answers that the
-    clock was moved, and the sweeps of the minute go on with the rest.
+    Under a key it is moved once. The key is kept, then the clock moved; if what falls due then breaks off, a retry answers
+    that the clock was moved, and the sweeps of the minute go on with the rest.
     """
 
     permission_classes = (IsClient,)
@@ -56,7 +56,7 @@ class Clock(Verb):
 
     @extend_schema(tags=["sandbox"], summary="What time it is here", responses=ClockSerializer)
     def get(self, request: Request) -> Response:
-        return Response(self._told({}))
+        return Response(self._told({}, now()))
 
     @extend_schema(
         tags=["sandbox"],
@@ -83,12 +83,13 @@ class Clock(Verb):
         if "Idempotency-Replayed" in moved.headers:
             return moved
         tallies = {**tasks.run_all(), **delivery.run_all()}
-        moved.content = JSONRenderer().render(self._told({name: tally.acted for name, tally in tallies.items()}))
+        moved.content = JSONRenderer().render(self._told({n: tally.acted for n, tally in tallies.items()}, now()))
         retries.complete(moved.content)
         return moved
 
-    def show(self, result: Any) -> Any:
-        return self._told({})
+    def show(self, result: timedelta) -> Any:
+        # It is shown before the commit, and the clock is moved after it.
+        return self._told({}, now() + result)
 
     def headers_of(self, shown: Any) -> dict[str, str]:
         return {}
@@ -96,5 +97,5 @@ class Clock(Verb):
     def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
         return shown
 
-    def _told(self, done: dict[str, int]) -> dict[str, Any]:
-        return {"now": now(), "local_date": local_date(now()), "done": done}
+    def _told(self, done: dict[str, int], instant: datetime) -> dict[str, Any]:
+        return {"now": instant, "local_date": local_date(instant), "done": done}

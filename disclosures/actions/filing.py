@@ -12,6 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
+from accounts.actions import forget_content
 from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
 from disclosures.catalogue import SCHEMAS
@@ -264,6 +265,7 @@ def discard(filing_id: int, *, by: User) -> Filing:
     check(by, RULES[filing.kind]["discard"], filing)
     record(by, f"{filing.kind}.discarded", filing, audience=[filing.organisation_id], private=True)
     filing.sections.all().delete()
+    forget_content(filing.reference, "discarded")
     filing.delete()
     return filing
 

@@ -144,7 +144,11 @@ def deliver(message_id: int) -> Message | None:
     message = _lease(message_id)
     if message is None:
         return None
-    subject, body = render(message.template, message.context, message.url)
+    # Letters go to a suspended organisation as to others: a notice must not be lost, and nobody here can tell what its
+    # lawyers need to hear of. What changes is what they are told.
+    to = message.organisation_id
+    shut_out = to is not None and Organisation.objects.filter(pk=to, state="suspended").exists()
+    subject, body = render(message.template, message.context, message.url, shut_out=shut_out)
     letter = EmailMessage(
         subject,
         body,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.core.cache import cache
 from django.test import Client as Browser
 from django.urls import reverse
 from oauth2_provider.models import AccessToken, Application
@@ -15,6 +17,7 @@ from oauth2_provider.models import AccessToken, Application
 from accounts import actions
 from accounts.models import Client, User
 from ledger.models import Event
+from ledger.time import now, standing_at
 from tests import cast
 from web.problems import Invalid
 
@@ -140,6 +143,24 @@ def test_token_endpoint_takes_little_from_nobody(admin: User, settings: Any) -> 
     body = {"grant_type": "client_credentials", "client_id": client.application.client_id, "client_secret": secret}
     assert ask(forged, body).status_code == 429, "what a caller says of itself is nothing"
     assert token(*make(admin)).status_code == 200, "one client does not use up another's"
+
+
+def test_guessing_at_the_token_endpoint_ends_soon(admin: User, settings: Any) -> None:
+    settings.TOKENS_A_MINUTE = 4
+    cache.clear()  # of what other tests were refused
+    (client, secret), other = make(admin), make(admin)
+    body = {"grant_type": "client_credentials", "client_secret": "wrong"}
+    with standing_at(now()):  # one minute, however long this takes
+        assert [token(client, f"wrong{n}").status_code for n in range(6)] == [401] * 4 + [429] * 2
+        # By another name each time: the address has guessed often enough.
+        found = [ask(Browser(), {**body, "client_id": f"guess-{n}"}).status_code for n in range(18)]
+        assert found == [401] * 16 + [429] * 2
+        assert token(*other).status_code == 429
+        elsewhere = Browser(REMOTE_ADDR="203.0.113.9")
+        right = {**body, "client_id": client.application.client_id, "client_secret": secret}
+        assert ask(elsewhere, right).status_code == 200, "nobody else is kept out by it"
+    with standing_at(now() + timedelta(minutes=1)):
+        assert token(*other).status_code == 200, "a minute later it is over"
 
 
 def test_token_in_the_address_is_not_taken(admin: User) -> None:

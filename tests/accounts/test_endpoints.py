@@ -209,6 +209,29 @@ def test_kept_answers_hold_no_more_than_was_answered(program: Browser) -> None:
     assert reverse("api_disclosures") == URL
 
 
+def test_kept_answers_about_a_draft_go_with_it_and_the_keys_stay(program: Browser) -> None:
+    first = post(program, idempotency_key="one")
+    reference = first.json()["reference"]
+    one = f"{URL}{reference}/"
+    told = "An officer of whom nobody but Kestrel knows"
+    body = {"content": {**BODY["content"], "accountable_officer": told}}
+    saved = post(program, body, url=f"{one}save/", if_match="*", idempotency_key="two")
+    assert told in saved.content.decode()
+    post(program, {"content": {**BODY["content"], "filer_reference": "K-2"}}, idempotency_key="three")
+    gone = post(program, {}, url=f"{one}discard/", if_match="*", idempotency_key="four")
+    assert gone.json() == {"reference": reference, "state": "discarded"}
+    kept = {answer.key: answer for answer in KeptAnswer.objects.all()}
+    assert {json.loads(kept[key].body)["state"] for key in ("one", "two", "four")} == {"discarded"}
+    assert not any(told in kept[key].body or "ETag" in kept[key].headers for key in ("one", "two"))
+    assert kept["three"].about != reference
+    assert BODY["content"]["accountable_officer"] in kept["three"].body, "what is about another stays as it was"
+    for key, sent, url, status in (("one", BODY, URL, 201), ("two", body, f"{one}save/", 200)):
+        again = post(program, sent, url=url, if_match="*", idempotency_key=key)
+        assert (again.status_code, again.json()) == (status, gone.json())
+        assert again.headers["Idempotency-Replayed"] == "true"
+    assert Filing.objects.count() == 1, "a retry makes no second record"
+
+
 def test_answers_are_kept_for_thirty_days(program: Browser) -> None:
     post(program, idempotency_key="one")
     with standing_at(now() + timedelta(days=30) - timedelta(minutes=1)):

@@ -16,7 +16,10 @@ from cases import tasks
 from ledger.actions import place_events, record
 from ledger.models import Event
 from ledger.time import now, standing_at
+from notifications import tasks as delivery
+from notifications.actions import tell
 from notifications.actions.webhooks import add_endpoint
+from notifications.letters import SHUT_OUT
 from notifications.models import Delivery, Endpoint
 from tests import cast
 from tests.accounts.test_clients import bearer, token
@@ -129,6 +132,24 @@ def test_notice_to_a_suspended_organisation_is_in_doubt(w: World) -> None:
     case = open_case(w, at=now())
     assert notice_to(case, w.respondent).doubts.open().exists()
     assert not notice_to(case, w.complainant).doubts.open().exists()
+
+
+def test_letters_still_go_and_say_that_nothing_opens(w: World, mailoutbox: list[Any]) -> None:
+    suspend(w)
+    case = open_case(w, at=now())
+    delivery.run_all()
+    served = {one.to[0]: one.body for one in mailoutbox if notice_to(case, w.respondent).reference in one.body}
+    assert w.respondent.email in served, "a notice is not lost"
+    assert served[w.respondent.email].startswith(SHUT_OUT)
+    others = [one.body for one in mailoutbox if w.complainant.email in one.to]
+    assert others
+    assert not any("suspended" in body for body in others), "that is nobody else's business"
+    restore(w)
+    mailoutbox.clear()
+    with transaction.atomic():
+        tell("notice_reminder", case, people=[w.respondent], reference="N", case="C", due_at=now().isoformat())
+    delivery.run_all()
+    assert "suspended" not in mailoutbox[0].body
 
 
 def test_webhooks_wait_while_it_is_shut_out(w: World) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pypdf
 import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client as Browser
 from django.test import RequestFactory
 
@@ -81,6 +83,22 @@ def test_retry_of_a_move_that_broke_off_moves_nothing(
     again = move(program, 14, "k-2")
     assert (again.status_code, again.json()["done"]) == (200, {})
     assert ahead() == timedelta(days=14)
+
+
+def test_move_whose_commit_fails_moves_nothing(program: Browser, ahead: Ahead, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any) -> None:
+        raise OperationalError("the server is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseDatabaseWrapper, "commit", broken)
+        with pytest.raises(OperationalError):
+            move(program, 14, "k-4")
+    assert ahead() == timedelta(0)
+    assert not KeptAnswer.objects.exists()
+    before = now()
+    assert move(program, 14, "k-4").status_code == 200
+    assert ahead() == timedelta(days=14), "the retry moves it, and once"
+    assert timedelta(days=14) <= now() - before < timedelta(days=14, minutes=1)
 
 
 def test_refused_move_uses_up_no_key(program: Browser, ahead: Ahead) -> None:

@@ -147,6 +147,16 @@ def test_ministrys_own_work_on_a_case_is_heard_by_who_does_it(admin: User) -> No
     assert found == ["note.added", "brief.written", "decision.proposed"]
 
 
+def test_ministry_that_reviews_filings_hears_who_answers_for_them(admin: User) -> None:
+    clerk = cast.person(cast.organisation("Ministry", "ministry"), "supervisor")
+    for verb in ("standing.declared", "standing.revoked"):
+        happened(admin.organisation, verb)
+    heard = ["standing.declared", "standing.revoked"]
+    assert [event["type"] for event in read(reader(clerk, "disclosures:review"))[0]] == heard
+    assert read(reader(clerk, "disclosures:read"))[0] == []
+    assert [event["type"] for event in read(reader(admin, "declarations:read"))[0]] == heard
+
+
 def test_every_event_that_is_recorded_is_heard_with_some_scope() -> None:
     """What no scope names would be heard by nobody."""
     beginnings = tuple(b for found in EVENTS_OF_SCOPE.values() for b in found)

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import Error, connection, transaction
 from django.test import Client as Browser
 
+import monitoring.work
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
 from evidence.actions import add, grant, hand_in
@@ -90,6 +91,33 @@ def test_a_bomb_ends_with_its_reason_and_the_worker_lives(world: SimpleNamespace
     assert done is not None
     assert done.state == "failed"
     assert "times its size" in done.failure
+
+
+def test_a_file_that_takes_too_much_memory_ends_with_its_reason(
+    world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(monitoring.work, "MEMORY", 300)
+        done = work(asked(world, LOG).pk)
+    assert done is not None
+    assert (done.state, done.failure) == ("failed", monitoring.work.TOO_LARGE)
+    again = work(asked(world, LOG).pk)
+    assert again is not None
+    assert again.state == "done", "the worker lives, and reads the next one"
+
+
+def test_an_analysis_that_the_kernel_kills_took_too_much_memory(
+    world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(child: Any) -> None:
+        assert (Path("/proc") / str(child.pid) / "oom_score_adj").read_text().strip() == "1000", "it is the first to go"
+        child.kill()
+        child.wait()
+
+    monkeypatch.setattr(monitoring.work, "with_patience", killed)
+    done = work(asked(world, LOG).pk)
+    assert done is not None
+    assert (done.state, done.failure) == ("failed", monitoring.work.TOO_LARGE)
 
 
 def test_asked_twice_is_one_analysis_while_it_is_under_way(world: SimpleNamespace) -> None:
@@ -197,6 +225,8 @@ def test_the_respondent_computes_the_same_report_from_the_file_and_the_authorisa
     assert done.report.content["authorisations"][0]["outside"]
     client.force_login(world.officer)
     permits = client.get(f"/analyses/{done.pk}/authorisations.json").content
+    assert world.rival.name.encode() not in permits, "with the report it goes to an authority: terms, and nobody's name"
+    assert b"Kit" not in permits
     assert hashlib.sha256(permits).hexdigest() == done.report.content["authorisations_sha256"]
     log, file, out = tmp_path / "log", tmp_path / "authorisations", tmp_path / "report"
     log.write_bytes(LOG)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import sys
 import tempfile
 import time
@@ -43,10 +44,18 @@ class Command(BaseCommand):
             "--questions", type=Path, metavar="FILE", help="periods and accounts to count beside the report"
         )
         parser.add_argument("--answers", type=Path, metavar="FILE", help="where these counts go")
+        parser.add_argument(
+            "--memory", type=int, metavar="MB", help="give up rather than ask for more memory than this"
+        )
         parser.add_argument("--folder", type=Path, help="where to work (twice the file's size is needed)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read, say how far it is, write."""
+        if options["memory"]:
+            most = options["memory"] << 20
+            # What is written to, not all addresses (RLIMIT_AS): the code of the libraries and files that are looked at
+            # through memory are no use of it.
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         path: Path = options["file"]
         if not path.is_file():
             raise CommandError(f"There is no file {path}.")
