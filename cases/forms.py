@@ -9,7 +9,7 @@ from django import forms
 from accounts.models import Nation, Organisation, User
 from cases.actions.notices import Ask
 from cases.models import AnswerDraft, DeclineHead, Exhibit, Outcome, Party, Service
-from evidence.models import EvidenceItem
+from evidence.models import EvidenceItem, Grant
 from web.fields import DayField, MomentField
 from web.forms import Form
 
@@ -134,11 +134,21 @@ class DiscloseForm(Form):
 
     def __init__(self, *args: Any, exhibit: Exhibit, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        others = exhibit.case.parties.exclude(pk=exhibit.party_id).select_related("organisation")
         field = self.fields["party"]
-        field.queryset = others  # type: ignore[attr-defined]
+        field.queryset = self.parties(exhibit)  # type: ignore[attr-defined]
         field.empty_label = None  # type: ignore[attr-defined]
         field.label_from_instance = lambda p: f"{p.organisation} ({p.get_role_display().lower()})"  # type: ignore[attr-defined]
+
+    def parties(self, exhibit: Exhibit) -> Any:
+        """Those who may be chosen."""
+        return exhibit.case.parties.exclude(pk=exhibit.party_id).select_related("organisation")
+
+
+class ShowAnalysisForm(DiscloseForm):
+    def parties(self, exhibit: Exhibit) -> Any:
+        """Only whom the exhibit was disclosed to."""
+        shown = Grant.objects.current().filter(item=exhibit.item_id, reason=f"case:{exhibit.case_id}")
+        return super().parties(exhibit).filter(organisation__in=shown.values("organisation"))
 
 
 class CommentForm(Form):

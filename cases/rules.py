@@ -58,6 +58,9 @@ CASE_RULES = {
     "publish": Rule("Publish the decision", SUPERVISOR, from_states=_states("resolved")),
     "refer": Rule("Refer to the authority now", SUPERVISOR, system=True, from_states=OPEN, to_state="referred"),
     "disclose": Rule("Disclose to a party", MINISTRY, from_states=_states("open", "referred", "closed")),
+    "show_analysis": Rule(
+        "Show a party the analysis of a log", MINISTRY, from_states=_states("open", "referred", "closed")
+    ),
     "remind": Rule("Remind", system=True, from_states=OPEN),
 }
 

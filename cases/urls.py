@@ -32,6 +32,7 @@ urlpatterns = [
     path("cases/<str:reference>/refer/", case.case_refer, name="case_refer"),
     path("cases/<str:reference>/tabs/<str:tab>/", case.case, name="case_tab"),
     path("exhibits/<int:pk>/disclose/", exhibit.exhibit_disclose, name="exhibit_disclose"),
+    path("exhibits/<int:pk>/show-analysis/", exhibit.exhibit_show_analysis, name="exhibit_show_analysis"),
     path("exhibits/<int:pk>/comment/", exhibit.exhibit_comment, name="exhibit_comment"),
     path("notices/<str:reference>/", notice.notice, name="notice"),
     path("notices/<str:reference>/questions/<int:number>/", notice.notice_question, name="notice_question"),

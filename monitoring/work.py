@@ -58,7 +58,8 @@ def work(analysis_id: int) -> Analysis | None:
         folder = Path(name)
         try:
             log_file = _fetched(analysis, folder)
-            said, asked = _permits(analysis), declared_by_others(analysis)
+            # What others declared is for the ministry, and it has asked of the whole file.
+            said, asked = _permits(analysis), {} if analysis.made_for_id else declared_by_others(analysis)
         except OSError:
             log.exception("analysis_file_missing", analysis=analysis.pk)
             return fail(analysis.pk, attempt=attempt, reason="The file cannot be read at the moment.")
@@ -86,18 +87,21 @@ def work(analysis_id: int) -> Analysis | None:
 
 def _fetched(analysis: Analysis, folder: Path) -> Path:
     """The file as it lies in the storage, in the folder; its owner's name for it is not used."""
-    storage: Storage = analysis.item.file.storage
+    storage: Storage = analysis.file.storage
     path = folder / "log"
-    with storage.open(str(analysis.item.file.name)) as source, path.open("wb") as out:
+    with storage.open(str(analysis.file.name)) as source, path.open("wb") as out:
         while piece := source.read(PIECE):
             out.write(piece)
     return path
 
 
 def _permits(analysis: Analysis) -> list[Permit]:
-    """What the register says of the file's owner, given or received."""
+    """What the register says of the file's owner, given or received; if it is for another's eyes, between the two."""
+    entries = Authorisation.objects.of(analysis.item.organisation)
+    if analysis.made_for is not None:
+        entries = entries.of(analysis.made_for)
     found = []
-    for entry in Authorisation.objects.of(analysis.item.organisation).with_history().order_by("pk"):
+    for entry in entries.with_history().order_by("pk"):
         found += permits_of(entry.reference, entry.history, entry.registered_at)
     return found
 

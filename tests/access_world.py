@@ -130,6 +130,7 @@ def everything(today: datetime = TODAY) -> Everything:
         "case_tab": [running.reference, "notes"],
         "case_brief": [running.reference, "markets"],
         "exhibit_disclose": [exhibit.pk],
+        "exhibit_show_analysis": [exhibit.pk],
         "exhibit_comment": [exhibit.pk],
         "notice": [own.reference],
         "notice_question": [own.reference, 1],

@@ -240,6 +240,8 @@ MATRIX: dict[str, str] = {
     "GET api_exhibit disclosed": "200 200 404 200 403 403 401",
     "POST api_exhibit_disclose kept": "403 403 403 200 403 403 401",
     "POST api_exhibit_disclose disclosed": "403 403 403 409 403 403 401",
+    "POST api_exhibit_show_analysis kept": "403 403 403 400 403 403 401",
+    "POST api_exhibit_show_analysis disclosed": "403 403 403 200 403 403 401",
     "POST api_exhibit_comment kept": "403 404 404 403 403 403 401",
     "POST api_exhibit_comment disclosed": "403 200 404 403 403 403 401",
     "GET api_notice issued": "200 404 404 200 403 403 401",

@@ -288,6 +288,7 @@ ACCEPTED_IN = {
     "case issue-notices": "reopened",
     "case publish": "resolved",
     "exhibit comment": "disclosed",
+    "exhibit show-analysis": "disclosed",
     **{f"notice {verb}": "doubted" for verb in ("serve-again", "record-service")},
     "notice mark-read": "answered",
     "usage resume": "paused",

@@ -23,6 +23,8 @@ from evidence.actions import grant, hand_in, wall_off
 from evidence.models import NON_CONFIDENTIAL, EvidenceItem, Grant
 from ledger.actions import Entry, action, record, record_many
 from ledger.time import now
+from monitoring.actions.analysis import analyse_for
+from monitoring.models import Analysis
 from notifications.actions import tell
 from web.problems import Conflict, Invalid
 
@@ -91,6 +93,35 @@ def disclose(exhibit_id: int, *, by: User, party_id: int) -> Grant:
         number=exhibit.label,
     )
     return Grant.objects.filter(item=exhibit.item, organisation=party.organisation, reason=reason).latest("pk")
+
+
+@action
+def show_analysis(exhibit_id: int, *, by: User, party_id: int) -> Analysis:
+    """Show a party what an analysis says of a usage log that was disclosed to it, so that it can answer, and recompute it.
+
+    It is made anew, of the version that the party has (`monitoring.actions.analysis.analyse_for`). Raises Invalid when the
+    exhibit has not been disclosed to the party, Conflict for what cannot be analysed or has been shown already.
+    """
+    found = Exhibit.objects.get(pk=exhibit_id)
+    case = locked_case(found.case_id)
+    check(by, CASE_RULES["show_analysis"], case)
+    exhibit = Exhibit.objects.select_related("item", "party").get(pk=exhibit_id)
+    party, reason = case.parties.select_related("organisation").filter(pk=party_id).first(), f"case:{case.pk}"
+    shown = Grant.objects.current().filter(item=exhibit.item, reason=reason)
+    if party is None or not shown.filter(organisation=party.organisation).exists():
+        raise Invalid({"party": ["Disclose the exhibit to this party first"]})
+    analysis = analyse_for(exhibit.item, party.organisation, by=by, reason=reason)
+    audience = [party.organisation_id, exhibit.party.organisation_id]
+    record(by, "exhibit.analysis_shown", exhibit, audience=audience, party=party.pk, number=exhibit.number)
+    tell(
+        "exhibit_analysis",
+        exhibit,
+        organisations=[party.organisation_id],
+        url=reverse("analysis", args=[analysis.pk]),
+        reference=case.reference,
+        number=exhibit.label,
+    )
+    return analysis
 
 
 def _periods_are_over(case: Case, round_: int) -> None:

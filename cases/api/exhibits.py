@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from accounts.api.endpoints import One, Verb, can, described
 from cases.actions.deadlines import locked_case
-from cases.actions.exhibits import comment, disclose
+from cases.actions.exhibits import comment, disclose, show_analysis
 from cases.api.cases import READ
 from cases.api.work import party_of
 from cases.models import Exhibit, ExhibitComment
@@ -63,7 +63,8 @@ class ExhibitSerializer(serializers.ModelSerializer[Exhibit]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_allowed_actions(self, exhibit: Exhibit) -> list[str]:
-        request, disclosing = self.context["request"], {"disclose": CASE_RULES["disclose"]}
+        request = self.context["request"]
+        disclosing = {verb: CASE_RULES[verb] for verb in ("disclose", "show_analysis")}
         disclose = can(request, "exhibit", disclosing, exhibit.case)
         return disclose + can(request, "exhibit", EXHIBIT_RULES, exhibit)
 
@@ -115,6 +116,10 @@ def _disclose(found: Exhibit, *, by: Any, party: int) -> Any:
     return disclose(found.pk, by=by, party_id=party_of(found.case_id, party, "party").pk)
 
 
+def _show_analysis(found: Exhibit, *, by: Any, party: int) -> Any:
+    return show_analysis(found.pk, by=by, party_id=party_of(found.case_id, party, "party").pk)
+
+
 def _comment(found: Exhibit, *, by: Any, text: str) -> Any:
     return comment(found.pk, by=by, text=text)
 
@@ -132,6 +137,14 @@ VERBS = {
         DiscloseInput,
         _disclose,
         "Show its non-confidential version to another party",
+        {"party": 1},
+    ),
+    "show-analysis": _verb(
+        "ShowAnalysis",
+        "cases:manage",
+        DiscloseInput,
+        _show_analysis,
+        "Show a party to whom it was disclosed what an analysis says of that version",
         {"party": 1},
     ),
     "comment": _verb(

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -31,6 +32,7 @@ from cases.rules import CASE_RULES
 from cases.wording import outlook, timeline
 from disclosures.models import Filing
 from ledger.models import Event
+from monitoring.models import Analysis
 from web.pages import form_page, sent
 from web.problems import Conflict
 
@@ -153,13 +155,17 @@ def _party_page(request: SignedInRequest, found: Case) -> dict[str, Any]:
     ]
     exhibits = Exhibit.objects.visible_to(request.user).filter(case=found).select_related("item", "party")
     mine = [e for e in exhibits if e.party.organisation_id == own]
+    analyses = Analysis.objects.visible_to(request.user).filter(made_for=own).order_by("-pk")
+    disclosed = exhibits.exclude(party__organisation=own).prefetch_related(
+        Prefetch("item__analyses", analyses, to_attr="for_us")
+    )
     decision = getattr(found, "decision", None)
     return {
         **looks(found, request.user),
         "parties": parties,
         "notices": found.notices.filter(party__organisation_id=own).order_by("-round", "pk"),
         "exhibits": mine,
-        "disclosed": [e for e in exhibits if e not in mine],
+        "disclosed": disclosed,
         "decision": decision,
         "events": timeline(_events(request, found), reader=request.user),
     }

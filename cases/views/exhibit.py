@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from accounts.models import SignedInRequest
 from accounts.permissions import check
-from cases.actions.exhibits import comment, disclose
-from cases.forms import CommentForm, DiscloseForm
+from cases.actions.exhibits import comment, disclose, show_analysis
+from cases.forms import CommentForm, DiscloseForm, ShowAnalysisForm
 from cases.models import Exhibit
 from cases.rules import EXHIBIT_RULES
 from cases.views.case import find, verb_page
@@ -36,6 +36,24 @@ def exhibit_disclose(request: SignedInRequest, pk: int) -> HttpResponse:
         intro="The party is shown the non-confidential version only, and may comment on it.",
         submit="Disclose",
         done="The exhibit is disclosed.",
+    )
+
+
+@login_required
+def exhibit_show_analysis(request: SignedInRequest, pk: int) -> HttpResponse:
+    exhibit = _exhibit(request, pk)
+    return verb_page(
+        request,
+        find(request, exhibit.case.reference),
+        "show_analysis",
+        ShowAnalysisForm(exhibit=exhibit, **sent(request)),
+        lambda data: show_analysis(exhibit.pk, by=request.user, party_id=data["party"].pk),
+        tab="exhibits",
+        title=f"Show the analysis of exhibit {exhibit.label}",
+        intro="The version that was disclosed to the party is analysed for it. Of the authorisations on record only those "
+        "between it and the log’s owner are compared. The owner reads that report too.",
+        submit="Show the analysis",
+        done="The analysis has been asked for. The party reads it as soon as it is finished.",
     )
 
 

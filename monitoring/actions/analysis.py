@@ -16,7 +16,9 @@ from ledger.time import now
 from monitoring.actions.comparing import Asked, keep_comparisons
 from monitoring.models import Analysis, AnalysisGrant, AnalysisReport
 from monitoring.models.analysis import ATTEMPTS
+from monitoring.report import METHOD
 from monitoring.rules import ANALYSIS_RULES, ITEM_RULES
+from web.problems import Conflict
 
 GIVEN_UP = "The analysis was begun three times and never came to an end. Tell the operator of this site."
 
@@ -35,6 +37,25 @@ def request_analysis(item_id: int, *, by: User, rate_limit: int | None = None) -
     except IntegrityError:  # the lock makes this impossible; the database is the last word
         return Analysis.objects.under_way().get(item=item)
     record(by, "evidence.analysis_requested", item, audience=[item.organisation_id], analysis=analysis.pk)
+    return analysis
+
+
+def analyse_for(item: EvidenceItem, organisation: Organisation, *, by: User, reason: str) -> Analysis:
+    """Have the non-confidential version of a usage log analysed for an organisation that was shown it, which reads the
+    report: a shared step of actions above. What is compared is what the register has between it and the log's owner.
+
+    Raises Conflict for what is no usage log, while an analysis of the log is under way, or if the organisation has one
+    by the present method.
+    """
+    check(by, ITEM_RULES["analyse"], item)
+    EvidenceItem.objects.select_for_update(no_key=True).get(pk=item.pk)
+    if Analysis.objects.under_way().filter(item=item).exists():
+        raise Conflict("An analysis of this log is under way. Wait until it is over, then show it.")
+    theirs = Analysis.objects.finished().filter(item=item, made_for=organisation, report__method_version=METHOD)
+    if theirs.exists():
+        raise Conflict("This party has been shown an analysis of this log already.")
+    analysis = Analysis.objects.create(item=item, made_for=organisation, requested_by=by, requested_at=now())
+    show_analyses([analysis], organisation, by=by, reason=reason)
     return analysis
 
 
@@ -128,7 +149,7 @@ def _mine(analysis_id: int, attempt: int) -> Analysis | None:
 def _end(row: Analysis, state: str, failure: str) -> None:
     row.state, row.failure, row.finished_at = state, failure, now()
     if state == "done":
-        row.read, row.rows = row.item.size, row.report.content["rows"]
+        row.read, row.rows = row.size, row.report.content["rows"]
     row.save(update_fields=["state", "failure", "finished_at", "read", "rows"])
     audience = [row.item.organisation_id]
     if state == "done":

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.api.endpoints import One, Verb, described
-from evidence.models import EvidenceItem
+from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem
 from monitoring.actions.analysis import request_analysis
 from monitoring.models import Analysis, AnalysisReport, Comparison
 from monitoring.models.analysis import read_by
@@ -27,6 +27,7 @@ class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
     """One reading of one file, and how far it is. `sha256` is of the report's bytes."""
 
     evidence: Any = serializers.SlugRelatedField(source="item", slug_field="reference", read_only=True)
+    projection = serializers.SerializerMethodField(help_text="Which version of the file was read")
     percent = serializers.IntegerField(read_only=True)
     bytes_read = serializers.IntegerField(source="read", read_only=True)
     rows = serializers.SerializerMethodField(help_text="Found so far, then those that are kept; null before that")
@@ -40,6 +41,7 @@ class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
         fields = (
             "id",
             "evidence",
+            "projection",
             "state",
             "requested_at",
             "finished_at",
@@ -54,6 +56,10 @@ class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
             "authorisations_sha256",
         )
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ChoiceField(choices=[FULL, NON_CONFIDENTIAL]))
+    def get_projection(self, analysis: Analysis) -> str:
+        return NON_CONFIDENTIAL if analysis.made_for_id else FULL
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_rows(self, analysis: Analysis) -> int | None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.models import Organisation
 from evidence.models import FULL, EvidenceItem, EvidenceQuerySet, Grant, Sight, SightQuerySet
 from ledger.time import now
 
@@ -22,7 +23,8 @@ ATTEMPTS = 3
 def read_by(user: Any) -> EvidenceQuerySet:
     """The files of which the user may read analyses: the owner its own, ministry and authority what they may read in full.
 
-    Nobody else: what a rival was shown is the non-confidential version, and a report is of the whole file.
+    Nobody else: what a rival was shown is the non-confidential version, and a report is of the whole file. Of that version
+    another one is made for it (`Analysis.made_for`).
     """
     items = EvidenceItem.objects.visible_to(user)
     if user is None or not user.is_authenticated or user.is_ministry:
@@ -35,11 +37,17 @@ def read_by(user: Any) -> EvidenceQuerySet:
 
 class AnalysisQuerySet(models.QuerySet["Analysis"]):
     def visible_to(self, user: Any) -> AnalysisQuerySet:
-        """Those of the files of which the user may read analyses (`read_by`); for the authority, what it was sent."""
+        """Those of the files of which the user may read analyses (`read_by`); for the authority, what it was sent; for a
+        company also what was shown to it of the other side's.
+        """
         seen = self.filter(item__in=read_by(user))
-        if user is not None and user.is_authenticated and user.role == "authority_officer":
-            sent = AnalysisGrant.objects.current().filter(organisation_id=user.organisation_id)
-            return seen.filter(pk__in=sent.values("analysis"))
+        if user is None or not user.is_authenticated or user.is_ministry:
+            return seen
+        shown = AnalysisGrant.objects.current().filter(organisation_id=user.organisation_id).values("analysis")
+        if user.role == "authority_officer":
+            return seen.filter(pk__in=shown)
+        if user.is_company and user.is_active:
+            return self.filter(Q(item__in=read_by(user)) | Q(pk__in=shown, made_for=user.organisation_id))
         return seen
 
     def finished(self) -> AnalysisQuerySet:
@@ -59,7 +67,7 @@ class AnalysisQuerySet(models.QuerySet["Analysis"]):
 class Analysis(models.Model):
     """One reading of one file. queued → running → done | failed; asked for again, it is another one."""
 
-    item = models.ForeignKey(EvidenceItem, on_delete=models.PROTECT, related_name="+")
+    item = models.ForeignKey(EvidenceItem, on_delete=models.PROTECT, related_name="analyses")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     requested_at = models.DateTimeField(default=now)
     state = models.CharField(
@@ -67,6 +75,9 @@ class Analysis(models.Model):
         default="queued",
         choices=[("queued", "Waiting"), ("running", "Being read"), ("done", "Done"), ("failed", "Failed")],
     )
+    # To whom it is shown besides those who may read the whole: then it is of the non-confidential version, and only what
+    # the register has between its owner and them is compared. Nobody learns by it what they had not been shown.
+    made_for = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="+")
     # Requests a minute, where the provider's limit is known (indicator I7).
     rate_limit = models.PositiveIntegerField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -100,9 +111,19 @@ class Analysis(models.Model):
         return f"Analysis {self.pk} of {self.item_id}"
 
     @property
+    def file(self) -> Any:
+        """The version that is read."""
+        return self.item.shareable_file if self.made_for_id else self.item.file
+
+    @property
+    def size(self) -> int:
+        """Of that version, in bytes."""
+        return (self.item.public_size or self.item.size) if self.made_for_id else self.item.size
+
+    @property
     def percent(self) -> int:
         """How much of the file has been read; the reckoning after it is the last tenth."""
-        return 100 if self.state == "done" else min(90, 90 * self.read // max(1, self.item.size))
+        return 100 if self.state == "done" else min(90, 90 * self.read // max(1, self.size))
 
     @property
     def seconds_left(self) -> int | None:

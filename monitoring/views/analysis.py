@@ -33,7 +33,9 @@ TABLE_ROWS = 400  # of a chart's table on the page; the whole is in the JSON
 def analyses(request: SignedInRequest, reference: str) -> HttpResponse:
     """The analyses of one file, the latest first."""
     item = get_object_or_404(read_by(request.user), reference=reference)
-    found = Analysis.objects.visible_to(request.user).filter(item=item).select_related("report").order_by("-pk")
+    found = (
+        Analysis.objects.visible_to(request.user).filter(item=item).select_related("report", "made_for").order_by("-pk")
+    )
     return _analyses(request, item, found, AnalysisForm())
 
 
@@ -50,7 +52,12 @@ def analysis_request(request: SignedInRequest, reference: str) -> HttpResponse:
     item = get_object_or_404(EvidenceItem.objects.visible_to(request.user), reference=reference)
     form = AnalysisForm(request.POST)
     if not form.is_valid():
-        found = Analysis.objects.visible_to(request.user).filter(item=item).select_related("report").order_by("-pk")
+        found = (
+            Analysis.objects.visible_to(request.user)
+            .filter(item=item)
+            .select_related("report", "made_for")
+            .order_by("-pk")
+        )
         return _analyses(request, item, found, form)
     asked = request_analysis(item.pk, by=request.user, rate_limit=form.cleaned_data["rate_limit"])
     return redirect("analysis", asked.pk)
@@ -61,7 +68,8 @@ def analysis_request(request: SignedInRequest, reference: str) -> HttpResponse:
 def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     """How far it is; when it is done, the report."""
     found = _find(request, pk)
-    page: dict[str, Any] = {"analysis": found, "item": found.item}
+    listed = read_by(request.user).filter(pk=found.item_id).exists()
+    page: dict[str, Any] = {"analysis": found, "item": found.item, "listed": listed}
     if found.state != "done":
         return render(request, "monitoring/analysis_progress.html", page)
     report = found.report.content
@@ -104,7 +112,7 @@ def _instant(said: str | None) -> datetime | None:
 
 
 def _find(request: SignedInRequest, pk: int) -> Analysis:
-    seen = Analysis.objects.visible_to(request.user).select_related("item__organisation", "report")
+    seen = Analysis.objects.visible_to(request.user).select_related("item__organisation", "report", "made_for")
     return get_object_or_404(seen, pk=pk)
 
 

@@ -102,6 +102,7 @@ CHRONOLOGY = (
     "notice.waived",
     "exhibit.added",
     "exhibit.disclosed",
+    "exhibit.analysis_shown",
     "case.referred",
     "case.reopened",
     "referral.acknowledged",
