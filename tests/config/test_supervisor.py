@@ -47,7 +47,7 @@ def supervisor(environment: dict[str, str], port: int, output: Path) -> Iterator
             process.wait(60)
 
 
-def until_it_answers(process: subprocess.Popen[bytes], output: Path, seconds: float = 90) -> list[psutil.Process]:
+def until_it_answers(process: subprocess.Popen[bytes], output: Path, seconds: float = 240) -> list[psutil.Process]:
     """Wait for the welcome; returns every process that the supervisor has under it."""
     until = monotonic() + seconds
     while "Ctrl-C stops everything." not in output.read_text():
