@@ -39,8 +39,8 @@ ORDINARY = {
     "harvest": 1.0,
 }
 # Says something worth a look whatever the peers do; how rare it is is not known.
-# Of sets, the same hours are one more of time (`monitoring.sets`).
-MEASURES_OF = {f: sum(m.family == f for m in MEASURES) + (f == "time") for f in ("content", "time", "volume")}
+# Of sets, the same hours and the merged stream are two more of time (`monitoring.sets`).
+MEASURES_OF = {f: sum(m.family == f for m in MEASURES) + 2 * (f == "time") for f in ("content", "time", "volume")}
 WORTH_A_LOOK = {"probing": 3.0}
 
 

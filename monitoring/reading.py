@@ -20,6 +20,7 @@ from monitoring.clickhouse import ClickHouse
 from monitoring.clusters import SAMPLE, centres, clusters
 from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
+from monitoring.indicators.coordination import templates_of_each
 from monitoring.intake import Kept
 from monitoring.intake.keeping import MEMORY, SMALL, THREADS
 from monitoring.intake.numbers import numbers_of
@@ -93,14 +94,15 @@ class Reading:
         """The centres of near-duplicate templates, from a choice of templates that depends on their values alone."""
         if "template" not in self.present or not self.kept.simhashed:
             return []
+        asked, half = rows.filter(rows.template.notnull()), SAMPLE // 2
         # An odd divisor depends on all bits; an even one would choose templates whose last bit is not set.
         # How many templates there are is told from one in 101 of them, counted exactly: engines guess differently.
-        some = rows.filter(rows.template % EVERY == 0).template.nunique()
-        every = EVERY * int(some.execute()) // SAMPLE | 1
-        drawn = rows.filter(rows.template.notnull() & (rows.template % every == 0))
-        counted = drawn.group_by("template").agg(n=ibis._.count())
-        most = counted.order_by([counted.n.desc(), counted.template]).limit(SAMPLE).to_pyarrow()
-        return centres(most["template"].to_numpy())
+        some = asked.filter(asked.template % EVERY == 0).template.nunique()
+        every = EVERY * int(some.execute()) // half | 1
+        counted = asked.filter(asked.template % every == 0).group_by("template").agg(n=ibis._.count())
+        most = counted.order_by([counted.n.desc(), counted.template]).limit(half).to_pyarrow()
+        each = templates_of_each(asked, half).to_pyarrow()
+        return centres(np.union1d(most["template"].to_numpy(), each["template"].to_numpy()))
 
     def numbers_of(self, permit: Permit) -> dict[str, dict[str, int]]:
         """The numbers that stand for the names of a permit, whether or not the log's own list has them."""

@@ -18,7 +18,7 @@ from monitoring.matching import Match
 from monitoring.measures import MEASURES
 from monitoring.reference import shipped
 
-METHOD = "candour-usage-2"
+METHOD = "candour-usage-3"
 EXPLAINED = 0.95  # of a unit's rows within an authorisation
 LISTED = 1000  # rejected lines in the report
 
@@ -43,7 +43,7 @@ def rarity(sign: dict[str, Any]) -> str:
     among = max(peers, clients)
     often = (
         f"about 1 in {round(1 / rate):,}"
-        if rate * among >= 1
+        if rate * among >= 1 or not among  # a test by chance alone (shifts, permutations) compares with nobody
         else f"none of them, which bears out 1 in {among:,} at most"
     )
     return "; ".join(filter(None, [above, known, f"false alarms at this value: {often}"]))

@@ -19,6 +19,7 @@ SETS_AT_MOST = 200  # coordinated sets that are measured, the largest first
 ROWS_TO_COMPARE = 20
 POOL = 2_000
 TOGETHER = 1.2  # below it, calling in the same hours is ordinary
+METRONOME = 0.9  # gap variation of a merged stream: above it, it is as good as chance (1), however rare when shifted
 EVEN = 0.95  # of the greatest possible entropy: below it a split is not even, however rare it is among others
 MIXED = 0.85  # of a set's rows in the templates that tie it: below it they are judged alone
 
@@ -73,8 +74,8 @@ def measure(
         if i in set_values.index:
             split = _split(own, i, ordinary)
             theirs = hourly(own.filter(own.unit == i)).execute()
-            same_hours = _together(one, theirs, compared, pool)
-            units.append(Unit(i, signs.get(i, []) + same_hours, _coordination(one, split, len(values), ordinary)))
+            timed = _together(one, theirs, compared, pool) + _dealt(one, split)
+            units.append(Unit(i, signs.get(i, []) + timed, _coordination(one, split, len(values), ordinary)))
     named: dict[int, list[int]] = {}
     for i, template in tied:
         named.setdefault(i, []).append(template)
@@ -104,6 +105,21 @@ def _together(one: coordination.Found, theirs: pd.DataFrame, compared: pd.DataFr
     )
     caveat = "The people of one office, and the customers of one product, keep the same hours too."
     return [Sign("together", "time", "I11", ratio, p, p, len(others), None, None, says, caveat, True)]
+
+
+def _dealt(one: coordination.Found, split: dict[str, float | None]) -> list[Sign]:
+    """I11, the merged stream: a sign of time. Without a common template it is what makes the set one, and no second one."""
+    cv, p = split["cv"], split["p_cv"]
+    if "template" not in one.ties or "rhythm" in one.ties or cv is None or p is None:
+        return []
+    if p > FALSE_ALARMS or cv >= METRONOME:
+        return []
+    says = (
+        f"had their calls dealt out as if by one clock: the gaps of the merged stream vary by {cv:.2f} of their mean, less "
+        f"than when each account is shifted by itself (p = {p:.3f})"
+    )
+    caveat = "A queue that serves several accounts of one organisation in turn does the same."
+    return [Sign("dealt", "time", "I11", 1 - cv, p, p, 0, None, None, says, caveat, True)]
 
 
 def _tying_templates(
@@ -141,8 +157,9 @@ def _coordination(
 ) -> Sign:
     """The sign of a set: it counts if what is asked ties it as well, or if its load is dealt out by one hand."""
     even = split["p_even"] if (split["even"] or 0) >= EVEN else None
-    dealt = [p for p in (even, split["p_cv"]) if p is not None and p <= FALSE_ALARMS / 2]
     content = "template" in one.ties
+    # With a common template the merged stream is told, and counted, as time (`_dealt`).
+    dealt = [p for p in (even, None if content else split["p_cv"]) if p is not None and p <= FALSE_ALARMS / 2]
     kinds = {
         "template": "the same prompt templates",
         "agent": "the same rare client software",
@@ -154,7 +171,8 @@ def _coordination(
     says = f"share {_and([kinds[kind] for kind in one.kinds])}"
     if split["p_even"] is not None:
         says += f"; the calls are spread over them with an evenness of {split['even']:.3f} (p = {split['p_even']:.3f})"
-    says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"
+    if not content:
+        says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"
     p = _chance(one, accounts)
     counts = p <= FALSE_ALARMS and (content or bool(dealt))
     return Sign(

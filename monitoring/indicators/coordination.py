@@ -27,6 +27,23 @@ def shared_things(rows: Any, kind: str, column: str, least: int = 1) -> Any:
     return things.mutate(place=ibis.row_number().over(most)).filter(ibis._.place < PER_KIND).drop("place")
 
 
+def templates_of_each(rows: Any, at_most: int) -> Any:
+    """(template): about as many different ones of each account, `at_most` in all, chosen by their values alone.
+
+    Of those who call little, hardly any is in a choice from all rows. Where there are more accounts than templates are
+    asked for, of each only some have one. `rows` have a template each.
+    """
+    calls = rows.group_by("account").agg(n=rows.count())
+    accounts = int(calls.count().execute())
+    share, thinned = max(1, at_most // max(1, accounts)), -(-accounts // at_most)
+    every = (calls.n + (share - 1)) // share * thinned
+    # An odd divisor depends on all bits of a value.
+    calls = calls.select("account", every=every + 1 - every % 2)
+    drawn = rows.join(calls, "account")
+    chosen = drawn.filter(drawn.template % drawn.every == 0).select("template").distinct()
+    return chosen.order_by("template").limit(at_most)
+
+
 def hourly(rows: Any) -> Any:
     """(account, hour, c): rows of each account in each hour since 1970."""
     return rows.group_by(["account", (rows.us // HOUR).name("hour")]).agg(c=rows.count())

@@ -11,8 +11,8 @@ import pytest
 
 from monitoring import coordination
 from monitoring.coordination import busy_hours, even_split, one_scheduler, rhythms, shares_of, together
-from monitoring.indicators.coordination import PER_KIND, hourly, shared_things
-from monitoring.sets import _in_no_order
+from monitoring.indicators.coordination import PER_KIND, hourly, shared_things, templates_of_each
+from monitoring.sets import _dealt, _in_no_order
 from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
 from tests.monitoring.tables import HOUR, MONDAY, SECOND, at, kept
 
@@ -44,6 +44,23 @@ def test_of_each_account_the_things_it_uses_most_are_kept() -> None:
     rows = [use(account, net=thing) for account in (1, 2) for thing in range(15) for _ in range(thing + 1)]
     told = shared_things(kept(rows), "net", "net").execute()
     assert sorted(told[told.account == 1].thing) == list(range(15 - PER_KIND, 15))
+
+
+def test_templates_are_chosen_of_each_account_alike() -> None:
+    # 40 accounts of 50 calls beside one of 8,000, every call with a template of its own.
+    draw = np.random.default_rng(8)
+    calls = [(account, 50) for account in range(40)] + [(99, 8_000)]
+    rows = [use(account, template=int(draw.integers(-(2**62), 2**62))) for account, n in calls for _ in range(n)]
+    whose = {row["template"]: row["unit"] for row in rows}
+    told = templates_of_each(kept(rows), 410).execute().template.tolist()
+    taken = pd.Series([whose[one] for one in told]).value_counts()
+    # Ten each are meant: every fifth of fifty, every 801st of 8,000. By chance 1 to 22 of 9.9 (binomial, 99.9 %).
+    assert len(taken) == 41
+    assert taken.between(1, 22).all()
+    assert 280 <= len(told) <= 410
+    # The order of rows changes nothing; and with more accounts than templates some have one each.
+    assert templates_of_each(kept(rows[::-1]), 410).execute().template.tolist() == told
+    assert 1 <= len(templates_of_each(kept(rows), 10).execute()) <= 10
 
 
 def test_hourly_counts_rows_of_each_account_in_each_hour() -> None:
@@ -223,6 +240,18 @@ def test_the_names_of_accounts_change_no_scheduler() -> None:
     draw = np.random.default_rng(7)
     us, account = np.sort(draw.integers(0, 10_000 * SECOND, 500)), draw.integers(0, 5, 500)
     assert one_scheduler(us, account) == one_scheduler(us, 9 - account)
+
+
+def test_a_metronome_is_told_as_time_only_where_a_template_made_the_set() -> None:
+    dealt = {"even": 1.0, "p_even": 0.001, "cv": 0.3, "p_cv": 0.001, "rows": 900.0}
+    tied = coordination.Found((1, 2, 3), {"net": {5: 3}, "template": {7: 3}})
+    [sign] = _dealt(tied, dealt)
+    assert (sign.family, sign.indicator, sign.p, sign.counts) == ("time", "I11", 0.001, True)
+    # Without a template it is what makes the set one already; a rhythm is time already; chance is no metronome.
+    assert _dealt(coordination.Found((1, 2, 3), {"net": {5: 3}, "payment": {7: 3}}), dealt) == []
+    assert _dealt(coordination.Found((1, 2, 3), {"rhythm": {5: 3}, "template": {7: 3}}), dealt) == []
+    assert _dealt(tied, {**dealt, "p_cv": 0.02}) == []
+    assert _dealt(tied, {**dealt, "cv": 0.95}) == []
 
 
 def test_the_order_of_rows_changes_no_scheduler() -> None:
