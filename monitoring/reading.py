@@ -22,7 +22,7 @@ from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
 from monitoring.indicators.coordination import templates_of_each
 from monitoring.intake import Kept
-from monitoring.intake.keeping import MEMORY, SMALL, THREADS
+from monitoring.intake.keeping import MEMORY, SMALL, THREADS, ahead
 from monitoring.intake.numbers import numbers_of
 from monitoring.matching import Match, Permit, matched, reasons
 from monitoring.measures import measured, scores
@@ -82,7 +82,7 @@ class Reading:
         file = pq.ParquetFile(self.kept.rows_path)
         schema = file.schema_arrow.append(pa.field("cluster", pa.int64()))
         with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=SMALL) as writer:
-            for batch in file.iter_batches(AT_ONCE):
+            for batch in ahead(file.iter_batches(AT_ONCE)):
                 template = batch.column("template")
                 known = clusters(template.fill_null(0).to_numpy(zero_copy_only=False), around)
                 cluster = pa.array(known, mask=template.is_null().to_numpy(zero_copy_only=False))

@@ -72,9 +72,9 @@ class Blocks:
         self._sources: dict[str, pa.DataType] | None = None
         self._too_many_names = self._other_keys = False
 
-    def read(self, number: int, data: bytes) -> Iterator[pa.Table]:
-        """Tables of SCHEMA for the lines of `data`, the first of which is line `number` of the file."""
-        lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    def read(self, number: int, data: bytes, lines: int | None = None) -> Iterator[pa.Table]:
+        """Tables of SCHEMA for the lines of `data`, so many `lines`, the first of which is line `number` of the file."""
+        lines = data.count(b"\n") + (not data.endswith(b"\n")) if lines is None else lines
         try:
             yield self._whole(number, data, lines)
         except (Doubtful, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError):

@@ -11,10 +11,11 @@ import hashlib
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -50,6 +51,7 @@ NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers 
 MEMORY = "1000MB"
 THREADS = 2
 LIMITS = Limits()
+T = TypeVar("T")
 
 
 @dataclass
@@ -136,41 +138,53 @@ def _digest(path: Path, digest: Any) -> None:
 
 def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int, int, int], None]) -> None:
     lines, kept, size = Lines(path, limits), keeper.kept, path.stat().st_size
-    blocks: Blocks | None = None
-    last = 1
-    for number, data in _ahead(lines.blocks()):
-        if blocks is None:
-            layout = layout_of(data, limits)
-            kept.header = layout.header
-            ends = _nth_line(data, layout.skip)
-            number, data = number + layout.skip, data[ends:]
-            blocks = Blocks(layout)
-            missing = [name for name in REQUIRED if layout.kind == "csv" and name not in layout.canonical()]
-            if missing:
-                _count_all(number, data, missing, lines, keeper, limits)
-                return
-        if not data:
-            continue
-        for table in blocks.read(number, data):
-            keeper.add(table, blocks.rejected)
-            blocks.rejected = []
-        last = number + data.count(b"\n")
-        tell(lines.taken, size, kept.rows)
-    if blocks is None:
+    pieces = ahead(lines.blocks())
+    number, data = next(pieces, (0, b""))
+    if not number:
         raise Unreadable("The file is empty." if not lines.cut else "Nothing of the compressed file can be read.")
+    layout = layout_of(data, limits)
+    kept.header = layout.header
+    number, data = number + layout.skip, data[_nth_line(data, layout.skip) :]
+    missing = [name for name in REQUIRED if layout.kind == "csv" and name not in layout.canonical()]
+    if missing:
+        _count_all(number, data, missing, pieces, keeper, limits)
+        return
+    last = 1
+    # Three at work: one unpacks, one reads what a row is, and this one keeps the rows.
+    for table, rejected, last in ahead(_tables(Blocks(layout), chain([(number, data)], pieces))):  # noqa: B007
+        keeper.add(table, rejected)
+        tell(lines.taken, size, kept.rows)
     keeper.add(None, [(line, f"has more than {limits.line:,} bytes") for line in lines.too_long])
     if lines.cut:
         lines.notes.append(f"What could be read ends with line {last:,}.")
     kept.notes += lines.notes
 
 
-def _count_all(number: int, data: bytes, missing: list[str], lines: Lines, keeper: _Keeper, limits: Limits) -> None:
+def _tables(
+    blocks: Blocks, pieces: Iterable[tuple[int, bytes]]
+) -> Iterator[tuple[pa.Table | None, list[tuple[int, str]], int]]:
+    """(rows, rejected lines, the line that comes next) of each piece of a file."""
+    for number, data in pieces:
+        if not data:
+            continue
+        lines = data.count(b"\n")
+        for table in blocks.read(number, data, lines + (not data.endswith(b"\n"))):
+            yield table, blocks.rejected, number + lines
+            blocks.rejected = []
+
+
+def _count_all(
+    number: int,
+    data: bytes,
+    missing: list[str],
+    pieces: Iterable[tuple[int, bytes]],
+    keeper: _Keeper,
+    limits: Limits,
+) -> None:
     """A file whose header lacks what every row must have: each of its lines is rejected, and said to be."""
     reason = f"the file has no column {', '.join(missing)}"
     count = sum(1 for line in data.split(b"\n") if line.strip())
-    count += sum(
-        sum(1 for line in more.split(b"\n") if line.strip()) for start, more in lines.blocks() if start > number
-    )
+    count += sum(sum(1 for line in more.split(b"\n") if line.strip()) for _, more in pieces)
     keeper.kept.reasons[reason] += count
     keeper.kept.notes.append(f"Not a usage log: {reason}.")
     keeper.reject([(number + offset, reason) for offset in range(min(count, 100))])
@@ -185,8 +199,8 @@ def _nth_line(data: bytes, lines: int) -> int:
     return at
 
 
-def _ahead(items: Iterator[Any]) -> Iterator[Any]:
-    """The same items, the next one read while the present one is worked on."""
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, the next one made, in a thread of its own, while the present one is worked on."""
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=1)
     stop = threading.Event()
 
