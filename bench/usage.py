@@ -74,7 +74,7 @@ def run(sizes: tuple[int, int], kinds: tuple[str, ...] = ("csv", "jsonl")) -> No
                     temporary,
                 ]
                 ours = _time("the whole analysis", command)
-                # Of JSON Lines pandas makes a frame of six gigabytes for a million rows: five millions are more than a machine has.
+                # Of JSON Lines pandas makes six gigabytes for a million rows: five millions are more than a machine has.
                 if kind == "csv" and size <= 5_000_000:
                     _time("pandas, the same group-bys", [sys.executable, "-c", PANDAS, str(log)])
                 each[kind, size] = (ours[0] / count[0], ours[0] / size)
