@@ -45,7 +45,7 @@ _SENTENCES = {
     "extension.escalated": "{notice}: request for more time put before the supervisor",
     "exhibit.added": "Exhibit {number} added",
     "exhibit.disclosed": "Exhibit {number} disclosed in its non-confidential version",
-    "exhibit.analysis_shown": "Exhibit {number}: an analysis of its non-confidential version shown to the other party",
+    "exhibit.analysis_shown": "Exhibit {number}: an analysis of its non-confidential version shown to its recipient",
     "exhibit.commented": "Exhibit {number}: comment received",
     "referral.acknowledged": "{reference}: acknowledged by the authority",
     "referral.accepted": "{reference}: accepted by the authority",

@@ -104,7 +104,7 @@ def _networks(found: list[Found], present: set[str]) -> str:
     alone = [one for one in found if one.families == ("network",)]
     return (
         "A shared network alone ties nobody here: accounts are taken together only if something else is shared by most of "
-        f"those on the network. {len(found):,} sets were found so, {len(alone):,} of them by networks alone."
+        f"those on the network. {_sets(len(found))} found so, {len(alone):,} of them by networks alone."
     )
 
 
@@ -113,9 +113,13 @@ def _payments(found: list[Found], present: set[str]) -> str:
         return "The log has neither means of payment nor keys."
     paid = [one for one in found if "payment" in one.ties and "template" not in one.ties]
     return (
-        f"{len(paid):,} sets share payment and network but not what they ask; that is how organisations and resellers "
-        "look."
+        f"{_sets(len(paid))} found that share payment and network but not what they ask; that is how organisations and "
+        "resellers look."
     )
+
+
+def _sets(count: int) -> str:
+    return "1 set was" if count == 1 else f"{count:,} sets were"
 
 
 def _product(found: list[Found], present: set[str]) -> str:

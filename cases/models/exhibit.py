@@ -61,6 +61,12 @@ class Exhibit(models.Model):
         return self.case
 
     @property
+    def disclosed(self) -> bool:
+        """Whether it was shown to another party of its case."""
+        reason = f"case:{self.case_id}"
+        return any(grant.reason == reason and grant.until is None for grant in self.item.grants.all())
+
+    @property
     def label(self) -> str:
         return f"{self.number:03d}"
 

@@ -17,6 +17,8 @@ from cases.actions.exhibits import disclose, show_analysis
 from cases.models import Case, Exhibit
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
+from evidence.actions import grant
+from evidence.models import FULL
 from ledger.models import Event
 from ledger.time import now, standing_at
 from monitoring.actions.analysis import request_analysis
@@ -194,6 +196,9 @@ def test_page_shows_it_to_whom_the_exhibit_was_disclosed(w: World, exhibit: Exhi
     with standing_at(AFTER):
         staff, url = signed_in(w.caseworker), f"/exhibits/{exhibit.pk}/show-analysis/"
         assert url not in tab_of(w, exhibit)
+        # What the authority was sent is no party's to read.
+        grant([exhibit.item], w.officer.organisation, FULL, by=None, reason="referral:1")
+        assert url not in tab_of(w, exhibit)
         disclose(exhibit.pk, by=w.caseworker, party_id=seat(exhibit.case))
         assert url in tab_of(w, exhibit)
         assert w.respondent.organisation.name in staff.get(url).content.decode()
@@ -201,3 +206,17 @@ def test_page_shows_it_to_whom_the_exhibit_was_disclosed(w: World, exhibit: Exhi
         assert answer.status_code == 302
         assert "asked for" in staff.get(answer["Location"]).content.decode()
         assert Analysis.objects.get().made_for == w.respondent.organisation
+
+
+def test_a_version_that_is_no_usage_log_is_said_to_have_nothing_to_count(w: World) -> None:
+    with standing_at(MONDAY):
+        case = open_case(w)
+        item = case.exhibits.get().item
+    with standing_at(AFTER):
+        disclose(case.exhibits.get().pk, by=w.caseworker, party_id=seat(case))
+        shown = show_analysis(case.exhibits.get().pk, by=w.caseworker, party_id=seat(case))
+        assert item.public_file
+        work(shown.pk)
+        page = signed_in(w.respondent).get(f"/analyses/{shown.pk}/").content.decode()
+        assert "No line of this file is a row of a usage log" in page
+        assert "Innocent explanations" not in page
