@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import datetime, timedelta
 
 import psycopg
@@ -57,9 +58,20 @@ def open_cases(count: int, *, due_at: datetime, spread: timedelta = timedelta(0)
 
 
 def vacuum() -> None:
-    """What autovacuum would have done by the time a table has grown to this size; only its owner may."""
+    """What autovacuum would have done by the time a table has grown to this size; only its owner may.
+
+    Then wait until what the server does of itself after so many rows is over: it would be measured along.
+    """
     with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
         owner.execute("VACUUM ANALYZE")
+        for _ in range(120):
+            (busy,) = owner.execute(_OF_ITSELF).fetchone() or (0,)
+            if not busy:
+                return
+            time.sleep(1)
+
+
+_OF_ITSELF = "SELECT count(*) FROM pg_stat_progress_vacuum"
 
 
 _CASES = """
