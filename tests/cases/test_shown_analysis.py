@@ -14,6 +14,7 @@ from django.core.management import call_command
 
 from cases.actions import answers
 from cases.actions.exhibits import disclose, show_analysis
+from cases.actions.referrals.making import refer
 from cases.models import Case, Exhibit
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
@@ -220,3 +221,15 @@ def test_a_version_that_is_no_usage_log_is_said_to_have_nothing_to_count(w: Worl
         page = signed_in(w.respondent).get(f"/analyses/{shown.pk}/").content.decode()
         assert "No line of this file is a row of a usage log" in page
         assert "Innocent explanations" not in page
+
+
+def test_the_authority_is_told_which_version_an_analysis_is_of(w: World, exhibit: Exhibit) -> None:
+    with standing_at(AFTER):
+        disclose(exhibit.pk, by=w.caseworker, party_id=seat(exhibit.case))
+        work(request_analysis(exhibit.item_id, by=w.complainant).pk)
+        work(show_analysis(exhibit.pk, by=w.caseworker, party_id=seat(exhibit.case)).pk)
+        referral = refer(exhibit.case_id, by=w.supervisor, reason="It cannot wait")
+        assert referral is not None
+        assert len(referral.sent["analyses"]) == 2
+        page = signed_in(w.officer).get(f"/referrals/{referral.reference}/").content.decode()
+        assert page.count("Of the non-confidential version, as it was shown to a party") == 1
