@@ -18,6 +18,7 @@ from cases.api.work import party_of
 from cases.models import Exhibit, ExhibitComment
 from cases.rules import CASE_RULES, EXHIBIT_RULES
 from evidence.models import Grant
+from monitoring.models import Analysis
 from web.api import Input, Text, Whole
 
 
@@ -38,12 +39,24 @@ class ExhibitSerializer(serializers.ModelSerializer[Exhibit]):
     evidence = serializers.CharField(source="item.reference", read_only=True)
     role = serializers.CharField(source="party.role", read_only=True)
     disclosed_to = serializers.SerializerMethodField()
+    analyses = serializers.SerializerMethodField(help_text="Those that you may read, at /api/v1/analyses/<id>/")
     comments = serializers.SerializerMethodField()
     allowed_actions = serializers.SerializerMethodField()
 
     class Meta:
         model = Exhibit
-        fields = ("id", "case", "number", "evidence", "role", "round", "disclosed_to", "comments", "allowed_actions")
+        fields = (
+            "id",
+            "case",
+            "number",
+            "evidence",
+            "role",
+            "round",
+            "disclosed_to",
+            "analyses",
+            "comments",
+            "allowed_actions",
+        )
         read_only_fields = fields
 
     @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
@@ -52,6 +65,11 @@ class ExhibitSerializer(serializers.ModelSerializer[Exhibit]):
             return []
         shown = Grant.objects.current().filter(item=exhibit.item_id, reason=f"case:{exhibit.case_id}")
         return sorted(shown.values_list("organisation_id", flat=True))
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_analyses(self, exhibit: Exhibit) -> list[int]:
+        seen = Analysis.objects.visible_to(self.context["request"].user).filter(item=exhibit.item_id)
+        return sorted(seen.values_list("pk", flat=True))
 
     @extend_schema_field(CommentSerializer(many=True))
     def get_comments(self, exhibit: Exhibit) -> Any:

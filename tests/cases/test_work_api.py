@@ -21,8 +21,9 @@ from ledger.models import Event
 from ledger.time import now
 from tests.accounts.test_clients import bearer
 from tests.cases.world import World, answer, notice_to, open_case, world
+from tests.monitoring.logs import analysed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("storage")]
 MANAGE = tuple(scope for scope in SCOPES_OF_KIND["ministry"] if scope != "cases:decide")
 
 
@@ -241,6 +242,27 @@ def test_exhibit_is_disclosed_and_commented_on(w: World) -> None:
     assert [c["text"] for c in said.json()["comments"]] == ["Of another service"]
     assert owner.get(f"/api/v1/{url}/").json()["comments"] == [], "its owner does not read it"
     assert len(system.get(f"/api/v1/{url}/").json()["comments"]) == 1
+
+
+def test_party_is_told_by_the_exhibit_which_analysis_it_may_read(w: World) -> None:
+    case = open_case(w, at=now() - timedelta(days=30))
+    answer(case, w.complainant, received_at=now() - timedelta(days=20))
+    system, rival, owner = (program(w, who) for who in (w.caseworker, w.respondent, w.complainant))
+    url = f"exhibits/{Exhibit.objects.get().pk}"
+    tasks.run_all()
+    to = {"party": w.respondent.organisation_id}
+    early = post(system, f"{url}/show-analysis/", to)
+    assert [e["pointer"] for e in early.json()["errors"]] == ["#/party"]
+    assert post(system, f"{url}/disclose/", to).status_code == 200
+    whole = analysed(Exhibit.objects.get().item, by=w.complainant)
+    assert post(rival, f"{url}/show-analysis/", to).status_code == 403
+    [theirs] = [one for one in post(system, f"{url}/show-analysis/", to).json()["analyses"] if one != whole.pk]
+    assert rival.get(f"/api/v1/{url}/").json()["analyses"] == [theirs]
+    assert owner.get(f"/api/v1/{url}/").json()["analyses"] == [whole.pk, theirs]
+    assert rival.get(f"/api/v1/analyses/{theirs}/").json()["projection"] == "non_confidential"
+    assert rival.get(f"/api/v1/analyses/{whole.pk}/").status_code == 404
+    assert owner.get(f"/api/v1/analyses/{whole.pk}/").json()["projection"] == "full"
+    assert post(system, f"{url}/show-analysis/", to).status_code == 409, "one is under way"
 
 
 def test_exhibit_is_not_disclosed_while_a_period_runs(w: World) -> None:
