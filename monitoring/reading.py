@@ -22,7 +22,8 @@ from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
 from monitoring.indicators.coordination import templates_of_each
 from monitoring.intake import Kept
-from monitoring.intake.keeping import MEMORY, SMALL, THREADS, ahead
+from monitoring.intake.ahead import ahead
+from monitoring.intake.keeping import MEMORY, SMALL, THREADS
 from monitoring.intake.numbers import numbers_of
 from monitoring.matching import Match, Permit, matched, reasons
 from monitoring.measures import measured, scores

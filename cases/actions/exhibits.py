@@ -100,7 +100,8 @@ def show_analysis(exhibit_id: int, *, by: User, party_id: int) -> Analysis:
     """Show a party what an analysis says of a usage log that was disclosed to it, so that it can answer, and recompute it.
 
     It is made anew, of the version that the party has (`monitoring.actions.analysis.analyse_for`). Raises Invalid when the
-    exhibit has not been disclosed to the party, Conflict for what cannot be analysed or has been shown already.
+    exhibit has not been disclosed to the party, PermissionDenied for what is no usage log, Conflict for what has been
+    shown already or is being analysed.
     """
     found = Exhibit.objects.get(pk=exhibit_id)
     case = locked_case(found.case_id)

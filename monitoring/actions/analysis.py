@@ -44,8 +44,8 @@ def analyse_for(item: EvidenceItem, organisation: Organisation, *, by: User, rea
     """Have the non-confidential version of a usage log analysed for an organisation that was shown it, which reads the
     report: a shared step of actions above. What is compared is what the register has between it and the log's owner.
 
-    Raises Conflict for what is no usage log, while an analysis of the log is under way, or if the organisation has one
-    by the present method.
+    Raises PermissionDenied for what is no usage log, Conflict while an analysis of the log is under way, or if the
+    organisation has one by the present method.
     """
     check(by, ITEM_RULES["analyse"], item)
     EvidenceItem.objects.select_for_update(no_key=True).get(pk=item.pk)

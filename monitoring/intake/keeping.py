@@ -8,20 +8,20 @@ endpoint and the like were called. Numbers are compared faster than texts, and w
 from __future__ import annotations
 
 import hashlib
-import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from monitoring.intake.ahead import ahead
 from monitoring.intake.blocks import SCHEMA, Blocks
 from monitoring.intake.clocks import far_off
 from monitoring.intake.numbers import number_of, signed
@@ -51,7 +51,6 @@ NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers 
 MEMORY = "1000MB"
 THREADS = 2
 LIMITS = Limits()
-T = TypeVar("T")
 
 
 @dataclass
@@ -197,44 +196,6 @@ def _nth_line(data: bytes, lines: int) -> int:
         if not at:
             return len(data)
     return at
-
-
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, the next one made, in a thread of its own, while the present one is worked on."""
-    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=1)
-    stop = threading.Event()
-
-    def put(kind: str, value: Any) -> bool:
-        while not stop.is_set():
-            try:
-                waiting.put((kind, value), timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def read() -> None:
-        try:
-            for item in items:
-                if not put("item", item):
-                    return
-        except Exception as wrong:  # given on to the reader's thread
-            put("failed", wrong)
-        else:
-            put("end", None)
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, value = waiting.get()
-            if kind == "end":
-                return
-            if kind == "failed":
-                raise value
-            yield value
-    finally:
-        stop.set()
 
 
 class _Keeper:
