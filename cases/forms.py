@@ -9,7 +9,7 @@ from django import forms
 from accounts.models import Nation, Organisation, User
 from cases.actions.notices import Ask
 from cases.models import AnswerDraft, DeclineHead, Exhibit, Outcome, Party, Service
-from evidence.models import EvidenceItem, Grant
+from evidence.models import EvidenceItem
 from web.fields import DayField, MomentField
 from web.forms import Form
 
@@ -147,8 +147,7 @@ class DiscloseForm(Form):
 class ShowAnalysisForm(DiscloseForm):
     def parties(self, exhibit: Exhibit) -> Any:
         """Only whom the exhibit was disclosed to."""
-        shown = Grant.objects.current().filter(item=exhibit.item_id, reason=f"case:{exhibit.case_id}")
-        return super().parties(exhibit).filter(organisation__in=shown.values("organisation"))
+        return super().parties(exhibit).filter(organisation__in=exhibit.shown().values("organisation"))
 
 
 class CommentForm(Form):

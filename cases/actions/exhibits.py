@@ -72,10 +72,9 @@ def disclose(exhibit_id: int, *, by: User, party_id: int) -> Grant:
     _periods_are_over(case, exhibit.round)
     if not exhibit.item.can_be_disclosed:
         raise Invalid({"party": ["This exhibit has no version that may be shown to another party"]})
-    reason = f"case:{case.pk}"
-    if Grant.objects.current().filter(item=exhibit.item, organisation=party.organisation, reason=reason).exists():
+    if exhibit.shown().filter(organisation=party.organisation).exists():
         raise Conflict("This exhibit has been disclosed to this party already.")
-    grant([exhibit.item], party.organisation, NON_CONFIDENTIAL, by=by, reason=reason)
+    grant([exhibit.item], party.organisation, NON_CONFIDENTIAL, by=by, reason=exhibit.sight_reason)
     record(
         by,
         "exhibit.disclosed",
@@ -92,7 +91,7 @@ def disclose(exhibit_id: int, *, by: User, party_id: int) -> Grant:
         reference=case.reference,
         number=exhibit.label,
     )
-    return Grant.objects.filter(item=exhibit.item, organisation=party.organisation, reason=reason).latest("pk")
+    return exhibit.shown().filter(organisation=party.organisation).latest("pk")
 
 
 @action
@@ -107,11 +106,10 @@ def show_analysis(exhibit_id: int, *, by: User, party_id: int) -> Analysis:
     case = locked_case(found.case_id)
     check(by, CASE_RULES["show_analysis"], case)
     exhibit = Exhibit.objects.select_related("item", "party").get(pk=exhibit_id)
-    party, reason = case.parties.select_related("organisation").filter(pk=party_id).first(), f"case:{case.pk}"
-    shown = Grant.objects.current().filter(item=exhibit.item, reason=reason)
-    if party is None or not shown.filter(organisation=party.organisation).exists():
+    party = case.parties.select_related("organisation").filter(pk=party_id).first()
+    if party is None or not exhibit.shown().filter(organisation=party.organisation).exists():
         raise Invalid({"party": ["Disclose the exhibit to this party first"]})
-    analysis = analyse_for(exhibit.item, party.organisation, by=by, reason=reason)
+    analysis = analyse_for(exhibit.item, party.organisation, by=by, reason=exhibit.sight_reason)
     audience = [party.organisation_id, exhibit.party.organisation_id]
     record(by, "exhibit.analysis_shown", exhibit, audience=audience, party=party.pk, number=exhibit.number)
     tell(

@@ -17,7 +17,6 @@ from cases.api.cases import READ
 from cases.api.work import party_of
 from cases.models import Exhibit, ExhibitComment
 from cases.rules import CASE_RULES, EXHIBIT_RULES
-from evidence.models import Grant
 from monitoring.models import Analysis
 from web.api import Input, Text, Whole
 
@@ -63,8 +62,7 @@ class ExhibitSerializer(serializers.ModelSerializer[Exhibit]):
     def get_disclosed_to(self, exhibit: Exhibit) -> list[int]:
         if not self.context["request"].user.is_ministry:
             return []
-        shown = Grant.objects.current().filter(item=exhibit.item_id, reason=f"case:{exhibit.case_id}")
-        return sorted(shown.values_list("organisation_id", flat=True))
+        return sorted(exhibit.shown().values_list("organisation_id", flat=True))
 
     @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
     def get_analyses(self, exhibit: Exhibit) -> list[int]:

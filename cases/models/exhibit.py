@@ -12,7 +12,7 @@ from django.db.models.functions import Cast, Concat
 from accounts.models import Organisation
 from cases.models.case import Case, ConflictDeclaration, Party
 from cases.models.notice import Response
-from evidence.models import EvidenceItem, Grant
+from evidence.models import EvidenceItem, Grant, GrantQuerySet
 from ledger.time import now
 
 
@@ -61,10 +61,13 @@ class Exhibit(models.Model):
         return self.case
 
     @property
-    def disclosed(self) -> bool:
-        """Whether it was shown to another party of its case."""
-        reason = f"case:{self.case_id}"
-        return any(grant.reason == reason and grant.until is None for grant in self.item.grants.all())
+    def sight_reason(self) -> str:
+        """Under which the other parties of its case are given sight of it."""
+        return f"case:{self.case_id}"
+
+    def shown(self) -> GrantQuerySet:
+        """By which parties of its case, other than its owner, may see it now."""
+        return Grant.objects.current().filter(item=self.item_id, reason=self.sight_reason)
 
     @property
     def label(self) -> str:

@@ -126,7 +126,10 @@ def _exhibits(request: SignedInRequest, found: Case) -> dict[str, Any]:
     exhibits = found.exhibits.select_related("item", "party__organisation").prefetch_related(
         "item__grants__organisation"
     )
-    return {"exhibits": exhibits.prefetch_related("comments__organisation")}
+    exhibits = exhibits.prefetch_related("comments__organisation")
+    # From the grants that are read for all at once: a question for each exhibit would be one a row.
+    disclosed = {e.pk for e in exhibits if any(grant.reason == e.sight_reason for grant in e.item.grants.all())}
+    return {"exhibits": exhibits, "disclosed": disclosed}
 
 
 def _notes(request: SignedInRequest, found: Case) -> dict[str, Any]:
