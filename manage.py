@@ -17,7 +17,16 @@ AS_OWNER = {
     "sqlmigrate",
     "squashmigrations",
 }
-WITHOUT_DATABASE = {"check", "collectstatic", "diffsettings", "findstatic", "help", "startapp", "version"}
+WITHOUT_DATABASE = {
+    "analyse_log",
+    "check",
+    "collectstatic",
+    "diffsettings",
+    "findstatic",
+    "help",
+    "startapp",
+    "version",
+}
 
 
 def main() -> None:

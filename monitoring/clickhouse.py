@@ -171,6 +171,11 @@ class ClickHouse(SQLBackend):
         known = Schema.from_pyarrow(pa.schema([field.with_nullable(True) for field in schema]))
         return ops.DatabaseTable(name, schema=known, source=self, namespace=ops.Namespace()).to_expr()
 
+    def drop_table(self, name: str, /, **kwargs: Any) -> None:
+        """Let go of a table that was made here."""
+        self._ask(f"DROP TEMPORARY TABLE {name}")
+        self._made.remove(name)
+
     # What a reading does not need of a backend.
     def list_tables(self, **kwargs: Any) -> list[str]:
         """The tables that were made here."""

@@ -6,6 +6,8 @@ robust z among peers, minus the logarithm of a ratio that is low when something 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ import pandas as pd
 from monitoring import indicators as known
 from monitoring.indicators import timing
 from monitoring.indicators.volume import models
-from monitoring.shift import WORDS, histograms, shifts
+from monitoring.shift import WORDS, busiest, histograms, shifts
 
 PEERS_AT_LEAST = 20
 SHORT_ANSWERS = 0.25  # output tokens for each input token: below it, answers are short beside their prompts
@@ -192,14 +194,36 @@ TWO_DAYS = 2 * 86_400_000_000
 
 
 def measured(
-    rows: Any, *, log: Any, length: int | None, years: range, limit: int | None, present: set[str]
+    rows: Any,
+    *,
+    log: Any,
+    length: int | None,
+    years: range,
+    limit: int | None,
+    present: set[str],
+    once: Callable[[Any], AbstractContextManager[Any]],
 ) -> pd.DataFrame:
     """The values of every unit of `rows` (a column `unit`), one line each, indexed by unit.
 
     `log` is the whole log (for when models first appear), `present` the optional columns it has, `limit` the rate limit in
-    requests a minute if it is known.
+    requests a minute if it is known. `once` works an expression out, for as long as its table is used.
     """
-    out = known.volume(rows).execute().set_index("unit")
+    with once(known.windows(rows)) as ten:
+        return _measured(rows, ten, log=log, length=length, years=years, limit=limit, present=present, once=once)
+
+
+def _measured(
+    rows: Any,
+    ten: Any,
+    *,
+    log: Any,
+    length: int | None,
+    years: range,
+    limit: int | None,
+    present: set[str],
+    once: Callable[[Any], AbstractContextManager[Any]],
+) -> pd.DataFrame:
+    out = known.volume(rows, ten).execute().set_index("unit")
 
     def add(expression: Any) -> None:
         nonlocal out
@@ -209,15 +233,16 @@ def measured(
     out["model"] = main.drop_duplicates("unit").set_index("unit").model
     add(known.harvest(rows, length))
     add(known.regularity(rows))
-    add(known.evenness(rows))
-    add(known.quota(rows))
-    add(known.around_the_clock(rows, years))
+    add(known.evenness(ten))
+    add(known.quota(ten))
+    add(known.around_the_clock(ten, years))
     if limit is not None:
         add(known.ceiling(rows, limit))
     if "template" in present:
-        add(known.concentration(rows))
-        if "prompt_hash" in present:
-            add(known.sweep(rows))
+        with once(known.templates(rows)) as each:
+            add(known.concentration(each))
+            if "prompt_hash" in present:
+                add(known.sweep(rows, each))
     if present & {"session", "prefix_hash"}:
         add(known.stateless(rows))
     if "params" in present:
@@ -231,8 +256,9 @@ def measured(
             add(known.mutation(rows.filter(rows.unit.isin([int(unit) for unit in often]))))
     if "prompt_hash" in present:
         add(known.repeats(rows))
-    daily = histograms(rows, present).execute()
-    out = out.join(shifts(daily), how="left")
+    chosen = busiest(out.n)
+    daily = histograms(rows.filter(rows.unit.isin(chosen)), ten.filter(ten.unit.isin(chosen)), present)
+    out = out.join(shifts({kind: counted.execute() for kind, counted in daily.items()}), how="left")
     begins = _begins(log)
     seen = timing.first_seen(log)
     late = seen.filter(seen.released >= begins + TWO_DAYS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring import sets
@@ -47,10 +50,21 @@ class Options:
 
 
 AT_ONCE = 250_000  # rows
+LINES_AT_ONCE = 2_000_000
 EVERY = 101
 EXACTLY_AT_MOST = 100  # findings whose rows are named by their lines
 LINES_SHOWN = 20
 NOTHING_TOLD = Options()
+
+
+@dataclass(frozen=True)
+class Exactly:
+    """A finding's accounts, the templates to which it is confined if to any, how many rows, and what is said of them."""
+
+    accounts: Sequence[int]
+    templates: Sequence[int]
+    count: int
+    said: dict[str, Any]
 
 
 class Reading:
@@ -66,7 +80,7 @@ class Reading:
         self.present = set(kept.columns)
         ends = self.all_rows.agg(first=self.all_rows.us.min(), last=self.all_rows.us.max()).execute()
         self.first, self.last = (int(ends[c].fillna(0).iloc[0]) for c in ("first", "last"))
-        self.exactly = 0
+        self._names = count()
         self.years = range(_year(self.first), _year(self.last) + 1)
 
     def close(self) -> None:
@@ -82,12 +96,11 @@ class Reading:
         path = self.kept.folder / "clustered.parquet"
         file = pq.ParquetFile(self.kept.rows_path)
         schema = file.schema_arrow.append(pa.field("cluster", pa.int64()))
+        # Three at work: one reads, one looks for clusters, and this one writes.
+        read = ahead(file.iter_batches(AT_ONCE))
         with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=SMALL) as writer:
-            for batch in ahead(file.iter_batches(AT_ONCE)):
-                template = batch.column("template")
-                known = clusters(template.fill_null(0).to_numpy(zero_copy_only=False), around)
-                cluster = pa.array(known, mask=template.is_null().to_numpy(zero_copy_only=False))
-                writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, cluster], schema=schema))
+            for batch in ahead(_clustered(batch, around, schema) for batch in read):
+                writer.write_batch(batch)
         self.all_rows = self.db.read_parquet(str(path), table_name="clustered_rows")
         return self.all_rows
 
@@ -114,21 +127,43 @@ class Reading:
         """The expression's rows, worked out once."""
         return self.db.create_table(name, expression, temp=True)
 
-    def exact(self, rows: Any, accounts: Sequence[int], rung: str, templates: Sequence[int] = ()) -> dict[str, Any]:
-        """Which rows those of a finding are: all of its accounts', or those near one of `templates` (hexadecimal).
+    @contextmanager
+    def once(self, expression: Any) -> Iterator[Any]:
+        """The expression's rows, worked out once, until they have been used."""
+        name = f"once_{next(self._names)}"
+        try:
+            yield self.keep(name, expression)
+        finally:
+            self.db.drop_table(name)
 
-        For what is more than noted, with the SHA-256 of their line numbers, ascending, one a line: what `analyse_log
-        --lines` writes.
+    def exact(self, rows: Any, wanted: Sequence[Exactly]) -> None:
+        """Say in each finding which rows it rests on: all of its accounts', or those near one of its templates.
+
+        With the SHA-256 of their line numbers, ascending, one a line: what `analyse_log --lines` writes.
         """
-        said: dict[str, Any] = {"templates": [f"{template % (1 << 64):016x}" for template in templates]}
-        if rung != "noted" and self.exactly < EXACTLY_AT_MOST:
-            self.exactly += 1
-            own = rows.filter(rows.account.isin(list(accounts)))
-            own = own.filter(own.cluster.isin(list(templates))) if templates else own
-            lines = own.select("line").order_by("line").to_pyarrow()["line"].to_numpy()
-            said["lines_sha256"] = self._lines(lines)
-            said["first_lines"] = lines[:LINES_SHOWN].tolist()
-        return said
+        waiting: list[Exactly] = []
+        for one in wanted:
+            if waiting and sum(w.count for w in waiting) + one.count > LINES_AT_ONCE:
+                self._exact(rows, waiting)
+                waiting = []
+            waiting.append(one)
+        if waiting:
+            self._exact(rows, waiting)
+
+    def _exact(self, rows: Any, wanted: Sequence[Exactly]) -> None:
+        """The rows lie in no order: of several findings they are looked up together."""
+        accounts = sorted({account for one in wanted for account in one.accounts})
+        theirs = rows.filter(rows.account.isin(accounts)).select("account", "line", "cluster")
+        found = theirs.order_by(["account", "line"]).to_pyarrow()
+        starts = np.searchsorted(found["account"].to_numpy(), [*accounts, accounts[-1] + 1]).tolist()
+        place = dict(zip(accounts, pairwise(starts), strict=True))
+        for one in wanted:
+            own = pa.concat_tables(found.slice(place[a][0], place[a][1] - place[a][0]) for a in one.accounts)
+            if one.templates:
+                own = own.filter(pc.is_in(own["cluster"], pa.array(one.templates, pa.int64())))
+            lines = np.sort(own["line"].to_numpy())
+            one.said["lines_sha256"] = self._lines(lines)
+            one.said["first_lines"] = lines[:LINES_SHOWN].tolist()
 
     def _lines(self, lines: Any) -> str:
         digest, folder = hashlib.sha256(), self.options.lines
@@ -151,7 +186,15 @@ class Reading:
             years=self.years,
             limit=self.options.rate_limit,
             present=self.present,
+            once=self.once,
         )
+
+
+def _clustered(batch: pa.RecordBatch, around: Any, schema: pa.Schema) -> pa.RecordBatch:
+    template = batch.column("template")
+    known = clusters(template.fill_null(0).to_numpy(zero_copy_only=False), around)
+    cluster = pa.array(known, mask=template.is_null().to_numpy(zero_copy_only=False))
+    return pa.RecordBatch.from_arrays([*batch.columns, cluster], schema=schema)
 
 
 def _duckdb(kept: Kept) -> Any:
@@ -194,18 +237,15 @@ def _read(reading: Reading) -> dict[str, Any]:
     # Everybody looked at counts for the correction, also those of whom there is nothing to say.
     correct([*accounts, *together], reference)
     findings = [
-        finding(
-            names, unit, values.loc[unit.key], (unit.key,), permitted, None, reading.exact(rows, (unit.key,), unit.rung)
-        )
-        for unit in accounts
-        if unit.rung
+        finding(names, unit, values.loc[unit.key], (unit.key,), permitted, None) for unit in accounts if unit.rung
     ]
     for unit in together:
         if unit.rung:
-            one = found[unit.key]
-            own = reading.exact(rows, one.accounts, unit.rung, tied.get(unit.key, ()))
-            findings.append(finding(names, unit, set_values.loc[unit.key], one.accounts, permitted, one, own))
+            of, which = found[unit.key], tied.get(unit.key, ())
+            findings.append(finding(names, unit, set_values.loc[unit.key], of.accounts, permitted, of, which))
     order(findings)
+    worth = [one for one in findings if one["rung"] != "noted"][:EXACTLY_AT_MOST]
+    reading.exact(rows, [_exactly(one, reading.numbers["account"]) for one in worth])
     named = sorted({name for one in findings if one["rung"] != "noted" for name in one["accounts"]})
     innocent = explanations(values, named, found, reading.present, permitted, names)
     members = _members(findings, reading.numbers["account"])
@@ -217,6 +257,18 @@ def _read(reading: Reading) -> dict[str, Any]:
         kept.notes.append(f"Of the coordinated sets the {sets.SETS_AT_MOST} largest are measured.")
     missing = not_computable(kept.columns, options.rate_limit, scored, compared(peers, reference))
     return report(kept, findings, matches, values, period, innocent, drawn, missing, options.permits_sha256)
+
+
+def _exactly(one: dict[str, Any], numbers: dict[str, int]) -> Exactly:
+    said = one["rows"]
+    return Exactly(
+        [numbers[name] for name in one["accounts"]], [_number(t) for t in said["templates"]], said["count"], said
+    )
+
+
+def _number(template: str) -> int:
+    """As the rows have it: signed."""
+    return int.from_bytes(bytes.fromhex(template), "big", signed=True)
 
 
 def _members(findings: list[dict[str, Any]], numbers: dict[str, int]) -> dict[int, list[int]]:

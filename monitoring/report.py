@@ -61,9 +61,12 @@ def finding(
     accounts: Sequence[int],
     permitted: dict[int, float],
     found: coordination.Found | None,
-    exact: dict[str, Any],
+    templates: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """What is said of one unit: the sentence, how rare each value is, and which rows it rests on (`exact`)."""
+    """What is said of one unit: the sentence, how rare each value is, and how many rows it rests on.
+
+    `templates` are those to whose rows it is confined, if to any.
+    """
     kind = "set" if found else "account"
     names = sorted(str(names_of[account]) for account in accounts)
     explained = bool(accounts) and all(permitted.get(account, 0.0) >= EXPLAINED for account in accounts)
@@ -81,7 +84,7 @@ def finding(
         "count": int(line.n),
         "first": _said(int(line["first"])),
         "last": _said(int(line["last"])),
-        **exact,
+        "templates": [f"{template % (1 << 64):016x}" for template in templates],
     }
     return {
         "rung": unit.rung,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import ibis
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-DAY = 86_400_000_000
+from monitoring.indicators.timing import DAY, PER_DAY, PER_HOUR
+
 WINDOW = 7  # days that are compared with those before them
 BEFORE_AT_LEAST = 4  # days
 ROWS_AT_LEAST = 500  # in the window; published detectors need as many to see a mixture
@@ -28,30 +28,35 @@ WORDS = {
 }
 
 
-def histograms(rows: Any, present: set[str]) -> Any:
-    """(unit, day, kind, bin, c): how each unit used the service, day by day. Templates and models go by number modulo 32.
+def busiest(n: pd.Series) -> list[int]:
+    """The units whose days are compared, by their rows: the UNITS_AT_MOST largest of those that have enough."""
+    enough = n[n >= 2 * ROWS_AT_LEAST].sort_index().sort_values(ascending=False, kind="stable")
+    return sorted(enough.index[:UNITS_AT_MOST].tolist())
 
-    Needs: us, tout, model; endpoint and template where the log has them.
+
+def histograms(rows: Any, ten: Any, present: set[str]) -> dict[str, Any]:
+    """By kind (unit, day, bin, c): how each unit used the service, day by day. Templates and models go by number modulo 32.
+
+    `ten` are the rows' windows of ten minutes. Needs: us, tout, model; endpoint and template where the log has them.
     """
     bins = {
         "model": rows.model % 32,
-        "hour": rows.us // 3_600_000_000 % 24,
         "length": (rows.tout + 1).log2().floor().cast("int64"),
     }
     if "endpoint" in present:
         bins["endpoint"] = rows.endpoint % 32
     if "template" in present:
         bins["template"] = rows.cluster % 32
-    parts = [
-        rows.group_by(["unit", (rows.us // DAY).name("day"), bins[kind].cast("int64").name("bin")])
-        .agg(c=rows.count())
-        .mutate(kind=ibis.literal(kind))
-        for kind in sorted(bins)
-    ]
-    return ibis.union(*parts)
+    hour = (ten.w // PER_HOUR % 24).name("bin")
+    return {"hour": ten.group_by(["unit", (ten.w // PER_DAY).name("day"), hour]).agg(c=ten.c.sum())} | {
+        kind: rows.group_by(["unit", (rows.us // DAY).name("day"), bins[kind].cast("int64").name("bin")]).agg(
+            c=rows.count()
+        )
+        for kind in bins
+    }
 
 
-def shifts(daily: pd.DataFrame) -> pd.DataFrame:
+def shifts(daily: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """I13. For each unit the largest Jensen-Shannon divergence (base 2, 0 to 1) between its last seven days and those
     before, over the kinds of histogram; which kind it was; and p by dealing its days out anew (999 times, fewer once ten
     were as large). Indexed by unit: shift, moved, p. Units with too little are left out.
@@ -60,17 +65,13 @@ def shifts(daily: pd.DataFrame) -> pd.DataFrame:
     that carried over to real data in a practitioner's report (domain survey, Parallax 2026).
     """
     out = {}
-    hours = daily[daily.kind == "hour"]
-    total = hours.groupby("unit").c.sum().sort_values(ascending=False, kind="stable")
-    chosen = np.sort(total[total >= ROWS_AT_LEAST].index[:UNITS_AT_MOST].to_numpy())
-    daily = daily[daily.unit.isin(chosen)]
-    if daily.empty:
-        return pd.DataFrame(columns=["shift", "moved", "shift_p"])
+    chosen = np.unique(daily["hour"].unit.to_numpy(dtype=np.int64))
     # Days on which somebody called: a clock that was wrong once must not make a table of a hundred years.
-    days = np.unique(daily.day.to_numpy(dtype=np.int64))
+    days = np.unique(daily["hour"].day.to_numpy(dtype=np.int64))
     tables: dict[str, npt.NDArray[np.float64]] = {}
     # A row without an endpoint or a template is in no bin of those.
-    for kind, part in daily[daily.bin.notna()].groupby("kind", sort=True):
+    for kind in sorted(daily):
+        part = daily[kind][daily[kind].bin.notna()]
         table = np.zeros((len(chosen), len(days), BINS))
         place = (
             np.searchsorted(chosen, part.unit.to_numpy()),
@@ -78,7 +79,7 @@ def shifts(daily: pd.DataFrame) -> pd.DataFrame:
             part.bin.to_numpy(dtype=np.int64) % BINS,
         )
         np.add.at(table, place, part.c.to_numpy(dtype=float))
-        tables[str(kind)] = table
+        tables[kind] = table
     for place_of, unit in enumerate(chosen.tolist()):
         found = _shift({kind: table[place_of] for kind, table in tables.items()}, days)
         if found is not None:

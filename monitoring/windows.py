@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from monitoring.intake import Kept, Unreadable
-from monitoring.intake.keeping import connect
+from monitoring.intake.keeping import WRITTEN, connect
 from monitoring.schema import OPTIONAL
 
 # What makes two rows the same call (as within one file: monitoring.intake.keeping).
@@ -75,10 +75,7 @@ def _write(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], kept: Kept, sin
                 f"QUALIFY hash({_SAME}) NOT IN (SELECT h FROM twice)"  # noqa: S608 - names of columns
                 f" OR row_number() OVER (PARTITION BY {_SAME} ORDER BY line) = 1"
             )
-    db.execute(
-        f"""COPY (SELECT * FROM {rows} {once} ORDER BY account, us, line)
-        TO '{kept.rows_path}' (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 122880)"""  # noqa: S608 - our own paths
-    )
+    db.execute(f"COPY (SELECT * FROM {rows} {once}) TO '{kept.rows_path}' ({WRITTEN})")  # noqa: S608 - our own paths
     (kept.rows,) = db.execute("SELECT count(*) FROM read_parquet(?)", [str(kept.rows_path)]).fetchone() or (0,)
     if once:
         (all_rows,) = db.execute(f"SELECT count(*) FROM {rows}").fetchone() or (0,)  # noqa: S608

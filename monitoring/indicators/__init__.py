@@ -5,10 +5,10 @@ same expressions run on DuckDB and on ClickHouse. None of them says what happene
 said of their values. Sources: Candour's own survey of the field (docs/detection.md names the papers).
 """
 
-from monitoring.indicators.content import concentration, harvest, probing, stateless, sweep
+from monitoring.indicators.content import concentration, harvest, probing, stateless, sweep, templates
 from monitoring.indicators.offset import mutation, refusals, repeats
 from monitoring.indicators.timing import around_the_clock, evenness, pivot, quota, regularity
-from monitoring.indicators.volume import ceiling, volume
+from monitoring.indicators.volume import ceiling, volume, windows
 
 __all__ = [
     "around_the_clock",
@@ -25,5 +25,7 @@ __all__ = [
     "repeats",
     "stateless",
     "sweep",
+    "templates",
     "volume",
+    "windows",
 ]

@@ -28,15 +28,20 @@ def harvest(rows: Any, length: int | None) -> Any:
     )
 
 
-def concentration(rows: Any) -> Any:
+def templates(rows: Any) -> Any:
+    """(unit, cluster, c): the rows of each unit in each template cluster."""
+    asked = rows.filter(rows.cluster.notnull())
+    return asked.group_by(["unit", "cluster"]).agg(c=asked.count())
+
+
+def concentration(each: Any) -> Any:
     """I3. How few templates a unit's prompts come from: hhi = sum (n_k / n)^2, effective = 1 / hhi, top = max n_k / n.
 
-    n_k are the rows of template cluster k (near-duplicates at a Hamming distance of at most 10 of the 64-bit simhash).
+    n_k are the rows of template cluster k (near-duplicates at a Hamming distance of at most 10 of the 64-bit simhash),
+    `each` of which is given (`templates`).
     Units: shares; number of templates. Needs: template (as `cluster`). No threshold has been published, and scripting
     by red-teamers looks the same: read only together with I4.
     """
-    counted = rows.filter(rows.cluster.notnull())
-    each = counted.group_by(["unit", "cluster"]).agg(c=counted.count())
     total = each.group_by("unit").agg(
         templated=each.c.sum(), squares=(each.c.cast("float64") ** 2).sum(), most=each.c.max()
     )
@@ -49,7 +54,7 @@ def concentration(rows: Any) -> Any:
     )
 
 
-def sweep(rows: Any) -> Any:
+def sweep(rows: Any, each_template: Any) -> Any:
     """I4. How much of a unit's traffic goes through templates with ever new fillings.
 
     A template cluster is swept if it has at least 200 prompts of the unit, 95 % of them different. swept = rows in swept
@@ -59,13 +64,11 @@ def sweep(rows: Any) -> Any:
     from extraction: retries, benchmarks.
     """
     prompts = rows.filter(rows.prompt.notnull() & rows.cluster.notnull())
-    total = rows.filter(rows.cluster.notnull()).group_by("unit").agg(prompted=ibis._.count())
+    total = each_template.group_by("unit").agg(prompted=each_template.c.sum())
     half = prompts.group_by("unit").agg(half=(prompts.us.min() + prompts.us.max()) / 2)
-    each = (
-        prompts.group_by(["unit", "cluster", "prompt"])
-        .agg(c=prompts.count(), since=prompts.us.min())
-        .join(half, "unit")
-    )
+    # Only what is large enough to be swept is looked at prompt by prompt.
+    large = prompts.semi_join(each_template.filter(each_template.c >= SWEPT), ["unit", "cluster"])
+    each = large.group_by(["unit", "cluster", "prompt"]).agg(c=large.count(), since=large.us.min()).join(half, "unit")
     clusters = each.group_by(["unit", "cluster"]).agg(
         c=each.c.sum(), different=each.count(), early=(each.since <= each.half).cast("int64").sum()
     )

@@ -9,18 +9,22 @@ MINUTE = 60_000_000  # microseconds
 WINDOWS = {"10m": 10 * MINUTE, "1h": 60 * MINUTE, "24h": 1440 * MINUTE, "7d": 10080 * MINUTE}
 
 
-def volume(rows: Any) -> Any:
+def windows(rows: Any) -> Any:
+    """(unit, w, c): the rows of each unit in each ten minutes since 1970 in which it has some."""
+    return rows.group_by(["unit", (rows.us // WINDOWS["10m"]).name("w")]).agg(c=rows.count())
+
+
+def volume(rows: Any, ten: Any) -> Any:
     """I1. Rows of each unit, their tokens, first and last instant, and the most rows in any window of each length.
 
-    n = count(rows); peak_w = max over windows [k*w, (k+1)*w) of count. Units: rows, tokens, microseconds since 1970.
-    Needs: us, tin, tout. Compared as z = (log10(1+n) - median) / (1.4826 * MAD) among the accounts of the same model,
-    flagged from 3.5 on (the usual convention for robust outliers). Limits: real logs have clients that hold half of a
-    model's traffic, so volume alone is context and never a finding.
+    `ten` are the rows' windows of ten minutes. n = count(rows); peak_w = max over windows [k*w, (k+1)*w) of count. Units:
+    rows, tokens, microseconds since 1970. Needs: us, tin, tout. Compared as z = (log10(1+n) - median) / (1.4826 * MAD)
+    among the accounts of the same model, flagged from 3.5 on (the usual convention for robust outliers). Limits: real logs
+    have clients that hold half of a model's traffic, so volume alone is context and never a finding.
     """
     base = rows.group_by("unit").agg(
         n=rows.count(), tin=rows.tin.sum(), tout=rows.tout.sum(), first=rows.us.min(), last=rows.us.max()
     )
-    ten = rows.group_by(["unit", (rows.us // WINDOWS["10m"]).name("w")]).agg(c=rows.count())
     peaks = ten.group_by("unit").agg(peak_10m=ten.c.max(), windows=ten.count())
     for name in ("1h", "24h", "7d"):
         per = WINDOWS[name] // WINDOWS["10m"]
@@ -51,4 +55,4 @@ def models(rows: Any) -> Any:
     return rows.group_by(["unit", "model"]).agg(n=rows.count(), tin=rows.tin.sum(), tout=rows.tout.sum())
 
 
-__all__ = ["MINUTE", "WINDOWS", "ceiling", "models", "volume"]
+__all__ = ["MINUTE", "WINDOWS", "ceiling", "models", "volume", "windows"]

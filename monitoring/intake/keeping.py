@@ -1,5 +1,4 @@
-"""Keeping the rows: one Parquet file in the order of accounts and time, the names that stand for its numbers, and the
-lines that are no rows.
+"""Keeping the rows: one Parquet file, in no order, the names that stand for its numbers, and the lines that are no rows.
 
 Every text (account, network, prompt hash ...) is kept as a 64-bit number; `names.parquet` says what the account, model,
 endpoint and the like were called. Numbers are compared faster than texts, and what is counted never needs the text.
@@ -22,10 +21,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.intake.ahead import ahead
-from monitoring.intake.blocks import SCHEMA, Blocks
+from monitoring.intake.blocks import Blocks
 from monitoring.intake.clocks import far_off
-from monitoring.intake.numbers import number_of, signed
-from monitoring.intake.opening import BLOCK, Layout, Limits, Lines, Unreadable, layout_of
+from monitoring.intake.numbers import Numbers, simhashes, whole
+from monitoring.intake.opening import Block, Limits, Lines, Unreadable, layout_of
 from monitoring.intake.whole import parquet_tables
 from monitoring.schema import OPTIONAL, REQUIRED
 
@@ -44,10 +43,25 @@ NUMBERED = {
     "session": "session",
     "finish": "finish_reason",
 }
+# The other kept columns: where each comes from, and its type.
+PLAIN: dict[str, tuple[str, pa.DataType]] = {
+    "line": ("line", pa.int64()),
+    "us": ("us", pa.int64()),
+    "tin": ("input_tokens", pa.int32()),
+    "tout": ("output_tokens", pa.int32()),
+    "status": ("status", pa.int16()),
+    "refused": ("refused", pa.bool_()),
+    "logprobs": ("params.logprobs", pa.bool_()),
+    "logit_bias": ("params.logit_bias", pa.bool_()),
+    "max_tokens": ("params.max_tokens", pa.float64()),
+    "temperature": ("params.temperature", pa.float64()),
+    "several": ("params.several", pa.bool_()),
+}
 NAMED = ("account", "model", "endpoint", "net", "agent", "payment", "key", "finish")
 # Columns with few different values.
 SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "payment", "key", "max_tokens"]
 NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
+WRITTEN = "FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 122880"
 MEMORY = "1000MB"
 THREADS = 2
 LIMITS = Limits()
@@ -138,19 +152,20 @@ def _digest(path: Path, digest: Any) -> None:
 def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int, int, int], None]) -> None:
     lines, kept, size = Lines(path, limits), keeper.kept, path.stat().st_size
     pieces = ahead(lines.blocks())
-    number, data = next(pieces, (0, b""))
-    if not number:
+    first = next(pieces, None)
+    if first is None:
         raise Unreadable("The file is empty." if not lines.cut else "Nothing of the compressed file can be read.")
-    layout = layout_of(data, limits)
+    layout = layout_of(first.data, limits)
     kept.header = layout.header
-    number, data = number + layout.skip, data[_nth_line(data, layout.skip) :]
+    header = _nth_line(first.data, layout.skip)
+    first = Block(first.number + layout.skip, first.data[header:], first.ends - first.data.count(b"\n", 0, header))
     missing = [name for name in REQUIRED if layout.kind == "csv" and name not in layout.canonical()]
     if missing:
-        _count_all(number, data, missing, pieces, keeper, limits)
+        _count_all(missing, chain([first], pieces), keeper, first.number)
         return
     last = 1
     # Three at work: one unpacks, one reads what a row is, and this one keeps the rows.
-    for table, rejected, last in ahead(_tables(Blocks(layout), chain([(number, data)], pieces))):  # noqa: B007
+    for table, rejected, last in ahead(_tables(Blocks(layout), chain([first], pieces))):  # noqa: B007
         keeper.add(table, rejected)
         tell(lines.taken, size, kept.rows)
     keeper.add(None, [(line, f"has more than {limits.line:,} bytes") for line in lines.too_long])
@@ -159,31 +174,20 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
     kept.notes += lines.notes
 
 
-def _tables(
-    blocks: Blocks, pieces: Iterable[tuple[int, bytes]]
-) -> Iterator[tuple[pa.Table | None, list[tuple[int, str]], int]]:
+def _tables(blocks: Blocks, pieces: Iterable[Block]) -> Iterator[tuple[pa.Table | None, list[tuple[int, str]], int]]:
     """(rows, rejected lines, the line that comes next) of each piece of a file."""
-    for number, data in pieces:
+    for number, data, ends in pieces:
         if not data:
             continue
-        lines = data.count(b"\n")
-        for table in blocks.read(number, data, lines + (not data.endswith(b"\n"))):
-            yield table, blocks.rejected, number + lines
+        for table in blocks.read(number, data, ends + (not data.endswith(b"\n"))):
+            yield table, blocks.rejected, number + ends
             blocks.rejected = []
 
 
-def _count_all(
-    number: int,
-    data: bytes,
-    missing: list[str],
-    pieces: Iterable[tuple[int, bytes]],
-    keeper: _Keeper,
-    limits: Limits,
-) -> None:
-    """A file whose header lacks what every row must have: each of its lines is rejected, and said to be."""
+def _count_all(missing: list[str], pieces: Iterable[Block], keeper: _Keeper, number: int) -> None:
+    """A file whose header lacks what every row must have: each of its lines, from `number` on, is rejected."""
     reason = f"the file has no column {', '.join(missing)}"
-    count = sum(1 for line in data.split(b"\n") if line.strip())
-    count += sum(sum(1 for line in more.split(b"\n") if line.strip()) for _, more in pieces)
+    count = sum(1 for piece in pieces for line in piece.data.split(b"\n") if line.strip())
     keeper.kept.reasons[reason] += count
     keeper.kept.notes.append(f"Not a usage log: {reason}.")
     keeper.reject([(number + offset, reason) for offset in range(min(count, 100))])
@@ -199,10 +203,10 @@ def _nth_line(data: bytes, lines: int) -> int:
 
 
 class _Keeper:
-    """Writes what was read as numbers, and at the end puts it in order."""
+    """Writes what was read as numbers."""
 
     def __init__(self, kept: Kept, db: duckdb.DuckDBPyConnection) -> None:
-        self.kept, self.db = kept, db
+        self.kept, self.db, self.numbers = kept, db, Numbers()
         self.raw = kept.folder / "raw.parquet"
         self.writer: pq.ParquetWriter | None = None
         self.present: set[str] = set()
@@ -216,6 +220,7 @@ class _Keeper:
         if self.writer is not None:
             self.writer.close()
         self.db.close()
+        self.numbers.close()
         self.raw.unlink(missing_ok=True)
 
     def reject(self, found: list[tuple[int, str]]) -> None:
@@ -232,44 +237,47 @@ class _Keeper:
         self.kept.rows += table.num_rows  # until `finish` counts those that are kept
         self.kept.unzoned += table.num_rows - (pc.sum(table["zoned"]).as_py() or 0)
         self.present |= {name for name in OPTIONAL if table[name].null_count < table.num_rows}
-        self.db.register("block", table)
-        numbers = ", ".join(number_of(kept, source) for kept, source in NUMBERED.items())
-        read = self.db.execute(
-            f"""SELECT line, us, input_tokens::INTEGER AS tin, output_tokens::INTEGER AS tout,
-            status::SMALLINT AS status, refused, params.logprobs AS logprobs, params.logit_bias AS logit_bias,
-            params.max_tokens::DOUBLE AS max_tokens, params.temperature::DOUBLE AS temperature,
-            params.several AS several, {numbers} FROM block"""  # noqa: S608 - names of columns of this module
-        ).to_arrow_table()
-        read = pa.table({n: c.view(pa.int64()) if c.type == pa.uint64() else c for n, c in _columns(read)})
+        columns = {kept: _typed(table, source, kind) for kept, (source, kind) in PLAIN.items()} | self._numbers(table)
+        read = pa.table(columns)
         if self.writer is None:
             self.writer = pq.ParquetWriter(self.raw, read.schema, compression="lz4", use_dictionary=SMALL)
         self.writer.write_table(read)
-        self.db.unregister("block")
-        self._name(table)
 
-    def _name(self, table: pa.Table) -> None:
-        for kind in NAMED:
-            source = NUMBERED[kind]
-            if kind in self.full or (source not in REQUIRED and source not in self.present):
-                continue
-            known = self.known[kind]
-            fresh = [name for name in _different(table[source]) if name not in known]
-            if not fresh:
-                continue
-            known.update(fresh)
-            if kind != "account" and len(known) > NAMES_AT_MOST:
-                self.full.add(kind)
-                known.clear()
-            self.db.register("fresh", pa.table({"name": fresh}))
-            self.db.execute(f"INSERT INTO names SELECT '{kind}', {signed('hash(name)')}, name FROM fresh")  # noqa: S608
-            self.db.unregister("fresh")
-        if "template" in self.present:
-            some = pc.drop_null(table["template"].slice(0, 1000))
-            self.simhashes[0] += len(some)
-            self.simhashes[1] += pc.sum(pc.match_substring_regex(some, "^[0-9a-fA-F]{16}$")).as_py() or 0
+    def _numbers(self, table: pa.Table) -> dict[str, pa.Array]:
+        """The columns that stand for texts; what the numbers of NAMED were called is put on record."""
+        texts = {kept: whole(table[source]) for kept, source in NUMBERED.items()}
+        absent = {kept: pa.nulls(len(a), pa.int64()) for kept, a in texts.items() if a.null_count == len(a)}
+        some = {kept: a for kept, a in texts.items() if kept not in absent}
+        words = {kept: a if _encoded(a) else a.dictionary_encode() for kept, a in some.items() if kept in NAMED}
+        found, different = self.numbers.of_words(words)
+        for kind, numbers in different.items():
+            self._name(kind, words[kind].dictionary, numbers)
+        if "template" in some:
+            template = some.pop("template")
+            found["template"] = self.numbers.of_templates(template)
+            first = template.slice(0, 1000)
+            self.simhashes[0] += len(first) - first.null_count
+            self.simhashes[1] += int(simhashes(first)[1].sum())
+        found |= self.numbers.of({kept: a for kept, a in some.items() if kept not in words})
+        return {kept: (found | absent)[kept] for kept in NUMBERED}
+
+    def _name(self, kind: str, names: pa.Array, numbers: pa.Array) -> None:
+        if kind in self.full:
+            return
+        known = self.known[kind]
+        fresh = {n: number for n, number in zip(names.to_pylist(), numbers.to_pylist(), strict=True) if n not in known}
+        if not fresh:
+            return
+        known.update(fresh)
+        if kind != "account" and len(known) > NAMES_AT_MOST:
+            self.full.add(kind)
+            known.clear()
+        self.db.register("fresh", pa.table({"number": list(fresh.values()), "name": list(fresh)}))
+        self.db.execute("INSERT INTO names SELECT ?, number, name FROM fresh", [kind])
+        self.db.unregister("fresh")
 
     def finish(self, limits: Limits) -> None:
-        """Leave out rows that are in the file twice, put the rest in order, write names and rejected lines."""
+        """Leave out rows that are in the file twice, write names and rejected lines."""
         kept, db = self.kept, self.db
         if self.writer is not None:
             self.writer.close()
@@ -282,7 +290,7 @@ class _Keeper:
         twice = db.execute(
             f"SELECT h FROM (SELECT {same} AS h FROM {raw}) GROUP BY h HAVING count(*) > 1"  # noqa: S608
         ).to_arrow_table()
-        keep = "TRUE"
+        keep = ""
         if twice.num_rows:
             db.register("twice", twice)
             db.execute(
@@ -302,11 +310,11 @@ class _Keeper:
                     f"{count:,} rows say the same as another row. They are counted: times in whole seconds without a "
                     "prompt hash do not tell two calls apart."
                 )
-        db.execute(
-            f"COPY (SELECT * FROM {raw} WHERE {keep} ORDER BY account, us, line) TO '{kept.rows_path}'"  # noqa: S608
-            " (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 122880)"
-        )
-        (kept.rows,) = db.execute("SELECT count(*) FROM read_parquet(?)", [str(kept.rows_path)]).fetchone() or (0,)
+        if keep:
+            db.execute(f"COPY (SELECT * FROM {raw} WHERE {keep}) TO '{kept.rows_path}' ({WRITTEN})")  # noqa: S608
+        else:
+            self.raw.rename(kept.rows_path)
+        kept.rows = pq.read_metadata(kept.rows_path).num_rows
         clash = db.execute("SELECT number FROM names WHERE kind = 'account' GROUP BY number HAVING count(*) > 1")
         if clash.fetchone():
             raise Unreadable("Two accounts of the file cannot be told apart by number. Hash the identifiers anew.")
@@ -338,25 +346,19 @@ def _said_of_itself(kept: Kept) -> list[str]:
     return []
 
 
-def _different(column: Any) -> list[str]:
-    """The different values of a column, without none."""
-    unique = pc.unique(column)
-    if pa.types.is_dictionary(unique.type):
-        unique = unique.dictionary_decode()
-    return [name for name in unique.to_pylist() if name is not None]
+def _typed(table: pa.Table, source: str, kind: pa.DataType) -> pa.Array:
+    name, _, inner = source.partition(".")
+    column = whole(table[name])
+    return (pc.struct_field(column, inner) if inner else column).cast(kind)
 
 
-def _columns(table: pa.Table) -> Iterator[tuple[str, Any]]:
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        whole = column.combine_chunks()
-        yield name, whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks == 1 else whole
+def _encoded(array: pa.Array) -> bool:
+    return bool(pa.types.is_dictionary(array.type))
 
 
 def _empty() -> pa.Table:
-    kinds = {"line": pa.int64(), "us": pa.int64(), "tin": pa.int32(), "tout": pa.int32(), "status": pa.int16()}
-    kinds |= {"refused": pa.bool_(), "logprobs": pa.bool_(), "logit_bias": pa.bool_(), "several": pa.bool_()}
-    kinds |= {"max_tokens": pa.float64(), "temperature": pa.float64()} | dict.fromkeys(NUMBERED, pa.int64())
+    kinds = {kept: kind for kept, (_, kind) in PLAIN.items()} | dict.fromkeys(NUMBERED, pa.int64())
     return pa.schema(list(kinds.items())).empty_table()
 
 
-__all__ = ["BLOCK", "SCHEMA", "Kept", "Layout", "connect", "take_in"]
+__all__ = ["Kept", "connect", "take_in"]

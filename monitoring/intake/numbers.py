@@ -1,33 +1,106 @@
-"""The 64-bit numbers that stand for texts in kept rows, in DuckDB's words."""
+"""The 64-bit numbers that stand for texts in kept rows: DuckDB's hash of the text; a simhash is its own number."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+SIMHASH = 16  # hexadecimal digits
+NO_DIGIT = 16
+_VALUES = np.full(256, NO_DIGIT, dtype=np.uint8)
+for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
+    _VALUES[np.frombuffer(_digits, dtype=np.uint8)] = np.arange(16)
 
 
-def signed(number: str) -> str:
-    """An unsigned 64-bit number as the signed one with the same bits, in SQL; only for few rows."""
-    return (
-        f"CASE WHEN {number} >= 9223372036854775808 THEN ({number}::HUGEINT - 18446744073709551616) ELSE {number} END"
-    )
+class Numbers:
+    """Gives texts their numbers. The same text has the same number in every file."""
+
+    def __init__(self) -> None:
+        # Of its own: the rows of an answer are in the order of the question, which costs where it does not matter.
+        self.db = duckdb.connect(config={"threads": 2})
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        self.db.close()
+
+    def of(self, texts: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        """For each array of texts, all of one length, the array of their numbers (int64); null stays null."""
+        if not texts:
+            return {}
+        self.db.register("texts", pa.table(texts))
+        asked = ", ".join(f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {name}" for name in texts)
+        found = self.db.execute(f"SELECT {asked} FROM texts").to_arrow_table()  # noqa: S608 - names of columns of ours
+        self.db.unregister("texts")
+        return {name: whole(found[name]).view(pa.int64()) for name in texts}
+
+    def of_words(self, words: dict[str, pa.DictionaryArray]) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
+        """For texts of few different values: the numbers of the rows, and those of the different values, by column."""
+        different = [array.dictionary for array in words.values()]
+        if not different:
+            return {}, {}
+        numbers = self.of({"word": pa.concat_arrays(different)})["word"]
+        rows, values, start = {}, {}, 0
+        for name, array in words.items():
+            values[name] = numbers.slice(start, len(array.dictionary))
+            start += len(array.dictionary)
+            rows[name] = values[name].take(array.indices)
+        return rows, values
+
+    def of_templates(self, texts: pa.Array) -> pa.Array:
+        """16 hexadecimal digits are their own number (of the same bits, signed); any other text is hashed."""
+        known, own = simhashes(texts)
+        if own.all():
+            return pa.array(known)
+        other = texts.filter(pa.array(~own))
+        known[~own] = self.of({"text": other})["text"].fill_null(0).to_numpy()
+        return pa.array(known, mask=texts.is_null().to_numpy(zero_copy_only=False))
 
 
-def number_of(kept: str, source: str) -> str:
-    """The number that stands for a kept column, in SQL; a simhash (16 hexadecimal digits) is its own."""
-    if kept == "template":
-        return (
-            "CASE WHEN length(template) = 16 THEN coalesce(try_cast('0x' || template AS UBIGINT), hash(template))"
-            " WHEN template IS NOT NULL THEN hash(template) END AS template"
-        )
-    return f"CASE WHEN {source} IS NOT NULL THEN hash({source}) END AS {kept}"
+def simhashes(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The numbers written as 16 hexadecimal digits, 0 elsewhere, and which texts are such."""
+    own = pc.fill_null(pc.equal(pc.binary_length(texts), SIMHASH), False).to_numpy(zero_copy_only=False)
+    long = texts if own.all() else texts.filter(pa.array(own))
+    numbers = np.zeros(len(texts), dtype=np.int64)
+    if not len(long):
+        return numbers, own
+    _, _, content = long.buffers()
+    digits = _VALUES[np.frombuffer(content, dtype=np.uint8, offset=_start(long), count=len(long) * SIMHASH)]
+    digits = digits.reshape(-1, SIMHASH)
+    pairs = (digits[:, ::2] << 4) | digits[:, 1::2]
+    pure = (digits != NO_DIGIT).all(axis=1)
+    values = np.ascontiguousarray(pairs).view(">u8")[:, 0].astype(np.uint64).view(np.int64)
+    place = np.flatnonzero(own)
+    numbers[place[pure]] = values[pure]
+    own[place[~pure]] = False
+    return numbers, own
+
+
+def _start(texts: pa.Array) -> int:
+    """Where the first text begins among the bytes of all."""
+    _, offsets, _ = texts.buffers()
+    return int(np.frombuffer(offsets, dtype=np.int32, offset=texts.offset * 4, count=1)[0])
+
+
+def whole(column: Any) -> Any:
+    """A column as one array."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.unify_dictionaries().chunks) if column.num_chunks else column.combine_chunks()
 
 
 def numbers_of(names: Collection[str]) -> dict[str, int]:
     """The number that stands for each name in kept rows (of every column but the template's)."""
-    with duckdb.connect() as db:
-        db.register("names", pa.table({"name": sorted(names)}, schema=pa.schema([("name", pa.string())])))
-        found = db.execute(f"SELECT name, {signed('hash(name)')} FROM names").fetchall()  # noqa: S608
-    return {name: int(number) for name, number in found}
+    ordered, numbers = sorted(names), Numbers()
+    try:
+        found = numbers.of({"name": pa.array(ordered, pa.string())})["name"]
+    finally:
+        numbers.close()
+    return dict(zip(ordered, found.to_pylist(), strict=True))

@@ -8,15 +8,20 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
+import numpy as np
 import zstandard
 from isal import isal_zlib
 
 from monitoring.schema import CANONICAL, HEADER_KEY
 
 PACKED = 1 << 18  # bytes of a compressed file at a time
-BLOCK = 48 << 20  # bytes of text that are read at a time
+PIECE = 1 << 20  # bytes that are unpacked at a time, and how many are few
+FEW = 1 << 16
+BLOCK = 16 << 20  # bytes of text that are read at a time
+NEWLINE = 10
+MARK = b"\xef\xbb\xbf"
 DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError)
 
 
@@ -41,6 +46,14 @@ class Limits:
     listed: int = 100_000
 
 
+class Block(NamedTuple):
+    """Whole lines: the number of the first, the bytes, and how many ends of lines there are (the last may have none)."""
+
+    number: int
+    data: bytes
+    ends: int
+
+
 @dataclass
 class Lines:
     """A text file as blocks of whole lines, and what was learnt on the way."""
@@ -55,30 +68,38 @@ class Lines:
     cut: bool = False
     too_long: list[int] = field(default_factory=list)
 
-    def blocks(self) -> Iterator[tuple[int, bytes]]:
-        """(the number of the first line, whole lines); lines over the limit are left out and named in `too_long`.
+    def blocks(self) -> Iterator[Block]:
+        """Blocks of whole lines; lines over the limit are left out and named in `too_long`.
 
         Raises Unreadable for a file that unpacks beyond all measure.
         """
-        number, rest = 1, b""
-        skipping = False
-        for piece in self._unpacked():
+        number, skipping = 1, False
+        whole: list[memoryview] = []  # whole lines, and of the line that has not ended yet
+        rest: list[memoryview] = []
+        whole_size = rest_size = 0
+        for piece in _unmarked(self._unpacked()):
+            start, end = 0, piece.rfind(b"\n") + 1
             if skipping:
-                at = piece.find(b"\n")
-                if at < 0:
+                if not end:
                     continue
-                piece, skipping, number = piece[at + 1 :], False, number + 1
-            data = rest + piece
-            end = data.rfind(b"\n") + 1
-            if end:
-                yield number, data[:end]
-                number += data.count(b"\n", 0, end)
-            rest = data[end:]
-            if len(rest) > self.limits.line:
+                start, skipping, number = piece.find(b"\n") + 1, False, number + 1
+            view = memoryview(piece)
+            if end > start:
+                whole += [*rest, view[start:end]]
+                whole_size += rest_size + end - start
+                rest, rest_size = [], 0
+            rest.append(view[max(start, end) :])
+            rest_size += len(rest[-1])
+            too_long = rest_size > self.limits.line
+            if whole and (too_long or whole_size >= BLOCK):
+                block = _block(number, whole)
+                yield block
+                number, whole, whole_size = number + block.ends, [], 0
+            if too_long:
                 self.too_long.append(number)
-                rest, skipping = b"", True
-        if rest:
-            yield number, rest
+                rest, rest_size, skipping = [], 0, True
+        if whole_size + rest_size:
+            yield _block(number, whole + rest)
 
     def _unpacked(self) -> Iterator[bytes]:
         size = self.path.stat().st_size
@@ -86,26 +107,20 @@ class Lines:
             start = file.read(4)
             file.seek(0)
             self.compression, stream = _stream(start, file)
-            total, first = 0, True
-            while True:
+            total, few, more = 0, bytearray(), True
+            while more:
+                piece = b""
                 try:
-                    piece = stream.read(BLOCK)
+                    # read1: what is there, so that damage costs what comes after it and no more
+                    piece = stream.read1(PIECE)
                 except DAMAGE as wrong:
-                    # What was unpacked before the damage has been read in smaller steps already.
                     self.cut = True
                     self.notes.append(
                         f"The {self.compression} stream ends in the middle or is damaged ({type(wrong).__name__}); "
                         "what comes after is lost."
                     )
-                    return
                 self.taken = file.tell()
-                if not piece:
-                    return
-                if first:
-                    first = False
-                    if piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                        raise Unreadable("The file is in UTF-16. Save it as UTF-8.")
-                    piece = piece.removeprefix(b"\xef\xbb\xbf")
+                more = bool(piece)
                 total += len(piece)
                 if total > self.limits.unpacked or (
                     self.compression != "none" and total > self.limits.free and total > self.limits.ratio * size
@@ -113,35 +128,34 @@ class Lines:
                     raise Unreadable(
                         f"The file unpacks to more than {self.limits.ratio} times its size. A usage log does not."
                     )
-                yield piece
+                if len(few) + len(piece) < FEW and more:
+                    few += piece  # a million members of a byte each must not be a million pieces
+                elif few:
+                    yield bytes(few + piece)
+                    few.clear()
+                elif piece:
+                    yield piece
 
 
-class _Steps:
-    """A compressed stream read in small steps, so that damage costs what comes after it and no more."""
+def _unmarked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Without the mark with which some programs begin a text. Raises Unreadable for one of UTF-16."""
+    start = b""
+    for piece in pieces:
+        start += piece
+        if len(start) >= len(MARK):
+            break
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Unreadable("The file is in UTF-16. Save it as UTF-8.")
+    yield start.removeprefix(MARK)
+    yield from pieces
 
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-        self.failed: Exception | None = None
 
-    def read(self, size: int) -> bytes:
-        if self.failed is not None:
-            raise self.failed
-        pieces: list[bytes] = []
-        have = 0
-        while have < size:
-            try:
-                # read1: what is there, so that an end in the middle loses nothing that came before it
-                piece = self.stream.read1(min(1 << 20, size - have))
-            except DAMAGE as wrong:
-                if not pieces:
-                    raise
-                self.failed = wrong
-                break
-            if not piece:
-                break
-            pieces.append(piece)
-            have += len(piece)
-        return b"".join(pieces)
+def _block(number: int, parts: list[memoryview]) -> Block:
+    return Block(number, b"".join(parts), sum(_ends(part) for part in parts))
+
+
+def _ends(part: memoryview) -> int:
+    return int(np.count_nonzero(np.frombuffer(part, dtype=np.uint8) == NEWLINE))
 
 
 class _Gunzip:
@@ -169,12 +183,12 @@ class _Gunzip:
                 return bytes(piece)
 
 
-def _stream(start: bytes, file: IO[bytes]) -> tuple[str, _Steps]:
+def _stream(start: bytes, file: IO[bytes]) -> tuple[str, Any]:
     if start[:2] == b"\x1f\x8b":
-        return "gzip", _Steps(_Gunzip(file))
+        return "gzip", _Gunzip(file)
     if start == b"\x28\xb5\x2f\xfd":
-        return "zstd", _Steps(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
-    return "none", _Steps(file)
+        return "zstd", zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return "none", file
 
 
 @dataclass(frozen=True)

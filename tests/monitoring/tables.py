@@ -8,6 +8,7 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 
+from monitoring import indicators as known
 from monitoring.intake.keeping import NUMBERED
 
 SECOND = 1_000_000
@@ -26,6 +27,37 @@ def kept(rows: list[dict[str, Any]]) -> Any:
         row = {**USUAL, "line": line, **given}
         full.append({"account": row["unit"], "cluster": row.get("template"), **row})
     return ibis.memtable(pa.Table.from_pylist(full, schema=SCHEMA))
+
+
+# What is counted once for several indicators is counted for each alone here.
+def volume(rows: Any) -> Any:
+    """I1."""
+    return known.volume(rows, known.windows(rows))
+
+
+def evenness(rows: Any) -> Any:
+    """I5, by the hour."""
+    return known.evenness(known.windows(rows))
+
+
+def quota(rows: Any) -> Any:
+    """I5, by the day."""
+    return known.quota(known.windows(rows))
+
+
+def clock(rows: Any) -> Any:
+    """I6, in 2026."""
+    return known.around_the_clock(known.windows(rows), range(2026, 2027))
+
+
+def concentration(rows: Any) -> Any:
+    """I3."""
+    return known.concentration(known.templates(rows))
+
+
+def sweep(rows: Any) -> Any:
+    """I4."""
+    return known.sweep(rows, known.templates(rows))
 
 
 def values(expression: Any) -> pd.DataFrame:

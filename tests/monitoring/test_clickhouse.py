@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,9 +26,10 @@ from monitoring.intake import take_in
 from monitoring.reading import Options, Reading
 from monitoring.shift import histograms
 from tests.monitoring.logs import jumbled, lines
+from tests.monitoring.tables import clock, concentration, evenness, quota, sweep, volume
 
 RATIO = 1e-9
-PRESENT = {"endpoint", "template"}
+KINDS = ("model", "hour", "length", "endpoint", "template")
 LATE = 1_774_300_000_000_000  # between the first row and the first of the new model
 
 
@@ -36,25 +38,31 @@ def pivoted(rows: Any) -> Any:
     return known.pivot(rows, seen.filter(seen.released >= LATE))
 
 
+def histogram(rows: Any, kind: str) -> Any:
+    return histograms(rows, known.windows(rows), set(KINDS))[kind]
+
+
 # Each with the columns that tell its rows apart.
 EXPRESSIONS: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
-    "volume": (known.volume, ["unit"]),
+    "volume": (volume, ["unit"]),
     "models": (models, ["unit", "model"]),
     "ceiling": (lambda rows: known.ceiling(rows, 2), ["unit"]),
     "harvest": (lambda rows: known.harvest(rows, 1), ["unit"]),
     "harvest without lengths": (lambda rows: known.harvest(rows, None), ["unit"]),
-    "concentration": (known.concentration, ["unit"]),
-    "sweep": (known.sweep, ["unit"]),
+    "concentration": (concentration, ["unit"]),
+    "sweep": (sweep, ["unit"]),
     "stateless": (known.stateless, ["unit"]),
     "probing": (known.probing, ["unit"]),
     "regularity": (known.regularity, ["unit"]),
-    "evenness": (known.evenness, ["unit"]),
-    "around the clock": (lambda rows: known.around_the_clock(rows, range(2026, 2027)), ["unit"]),
+    "evenness": (evenness, ["unit"]),
+    "around the clock": (clock, ["unit"]),
     "first seen": (first_seen, ["model"]),
     "pivot": (pivoted, ["unit"]),
     "refusals": (known.refusals, ["unit"]),
     "repeats": (known.repeats, ["unit"]),
-    "histograms": (lambda rows: histograms(rows, PRESENT), ["unit", "day", "kind", "bin"]),
+    "quota": (quota, ["unit"]),
+    "windows": (known.windows, ["unit", "w"]),
+    **{f"histogram of {kind}": (partial(histogram, kind=kind), ["unit", "day", "bin"]) for kind in KINDS},
     "hourly": (hourly, ["account", "hour"]),
     "shared networks": (lambda rows: shared_things(rows, "net", "net"), ["account", "thing"]),
     "shared templates": (lambda rows: shared_things(rows, "template", "cluster", 5), ["account", "thing"]),

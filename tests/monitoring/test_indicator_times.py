@@ -14,7 +14,7 @@ from monitoring import indicators as known
 from monitoring.indicators.timing import first_seen, summers
 from monitoring.shift import SHUFFLES, histograms, shifts
 from tests.monitoring.logs import START, lines, report_of
-from tests.monitoring.tables import DAY, HOUR, MINUTE, MONDAY, SECOND, at, kept, values
+from tests.monitoring.tables import DAY, HOUR, MINUTE, MONDAY, SECOND, at, clock, evenness, kept, quota, values
 
 
 # --- I5 ---------------------------------------------------------------------------------------------------------------
@@ -47,14 +47,14 @@ def hours_of(counts: list[int], unit: int = 1) -> list[dict[str, Any]]:
 
 def test_evenness_is_the_variance_of_whole_hours_beyond_chance() -> None:
     # The first hour and the last are cut short. Between them 10, 30, 10, 30: mean 20, variance 100.
-    found = values(known.evenness(kept(hours_of([3, 10, 30, 10, 30, 2])))).loc[1]
+    found = values(evenness(kept(hours_of([3, 10, 30, 10, 30, 2])))).loc[1]
     assert (found.hours, found.hourly, found.spread) == (4, 20, 100)
     assert found.uneven == pytest.approx(sqrt(100 - 20) / 20)
 
 
 def test_hours_beside_a_pause_are_not_whole_and_less_than_chance_is_nought() -> None:
     # 0 breaks the stretch: hours 1 and 2 of the first, and one hour of the second, have both neighbours.
-    found = values(known.evenness(kept(hours_of([9, 12, 14, 9, 0, 9, 13, 9])))).loc[1]
+    found = values(evenness(kept(hours_of([9, 12, 14, 9, 0, 9, 13, 9])))).loc[1]
     assert (found.hours, found.hourly) == (3, (12 + 14 + 13) / 3)
     assert found.uneven == 0  # a variance of 2 / 3, far below the mean
 
@@ -65,21 +65,21 @@ def days_of(counts: list[int], unit: int = 1) -> list[dict[str, Any]]:
 
 def test_a_daily_budget_is_the_variance_of_working_days_beyond_chance() -> None:
     # The first and the last are left out, and the weekend of 5 and 0: below a quarter of the median, which is 60.
-    found = values(known.quota(kept(days_of([9, 60, 80, 40, 5, 0, 60, 9])))).loc[1]
+    found = values(quota(kept(days_of([9, 60, 80, 40, 5, 0, 60, 9])))).loc[1]
     assert (found.worked, found.daily) == (4, 60)
     assert found.daily_spread == (0 + 20**2 + 20**2 + 0) / 4
     assert found.daily_uneven == pytest.approx(sqrt(200 - 60) / 60)
 
 
 def test_what_differs_less_than_chance_is_within_a_budget() -> None:
-    assert values(known.quota(kept(days_of([1, 50, 51, 49, 50, 50, 1])))).daily_uneven[1] == 0
+    assert values(quota(kept(days_of([1, 50, 51, 49, 50, 50, 1])))).daily_uneven[1] == 0
 
 
 # --- I6 ---------------------------------------------------------------------------------------------------------------
 def test_around_the_clock_is_the_entropy_of_hours_and_the_share_of_active_windows() -> None:
     # Two rows at midnight, one at noon and one at 18:00: shares 1/2, 1/4, 1/4.
     rows = at(0, MINUTE, 12 * HOUR, 18 * HOUR)
-    found = values(known.around_the_clock(kept(rows), range(2026, 2027))).loc[1]
+    found = values(clock(kept(rows))).loc[1]
     entropy = (1 / 2 * log(2) + 1 / 4 * log(4) + 1 / 4 * log(4)) / log(24)
     assert found.hc == pytest.approx(entropy)
     assert found.hc_london == pytest.approx(entropy)
@@ -89,7 +89,7 @@ def test_around_the_clock_is_the_entropy_of_hours_and_the_share_of_active_window
 
 def test_all_hours_alike_are_the_greatest_entropy() -> None:
     rows = at(*(n * HOUR for n in range(48)))
-    assert values(known.around_the_clock(kept(rows), range(2026, 2027))).hc[1] == pytest.approx(1)
+    assert values(clock(kept(rows))).hc[1] == pytest.approx(1)
 
 
 def us(*when: int) -> int:
@@ -104,12 +104,12 @@ def test_london_keeps_summer_time_from_the_last_sunday_of_march_to_that_of_octob
 def test_an_hour_that_the_clocks_move_is_another_hour_in_london() -> None:
     # 09:00 UTC is 9 o'clock in winter and 10 in summer: one hour of the day in UTC, two in London.
     rows = [{"us": us(2026, 3, 27, 9)}, {"us": us(2026, 3, 30, 9)}]
-    found = values(known.around_the_clock(kept(rows), range(2026, 2027))).loc[1]
+    found = values(clock(kept(rows))).loc[1]
     assert found.hc == pytest.approx(0)
     assert found.hc_london == pytest.approx(log(2) / log(24))
     # At nine o'clock in London all year round it is the other way about.
     rows = [{"us": us(2026, 3, 27, 9)}, {"us": us(2026, 3, 30, 8)}]
-    found = values(known.around_the_clock(kept(rows), range(2026, 2027))).loc[1]
+    found = values(clock(kept(rows))).loc[1]
     assert (found.hc, found.hc_london) == (pytest.approx(log(2) / log(24)), pytest.approx(0))
 
 
@@ -125,7 +125,7 @@ def test_an_hour_that_the_clocks_move_is_another_hour_in_london() -> None:
 )
 def test_the_minute_at_which_clocks_change(when: tuple[int, ...], other: tuple[int, ...], alike: bool) -> None:
     rows = [{"us": us(*when)}, {"us": us(*other)}]
-    found = values(known.around_the_clock(kept(rows), range(2026, 2027)))
+    found = values(clock(kept(rows)))
     assert found.hc_london[1] == pytest.approx(0 if alike else log(2) / log(24))
 
 
@@ -163,7 +163,8 @@ def test_histograms_put_rows_in_bins_by_day_and_kind() -> None:
             for row, t in zip(at(0, 1, HOUR, DAY), (0, 1, 6, 7), strict=True)
         ]
     )
-    found = histograms(rows, {"template"}).execute()
+    by_kind = histograms(rows, known.windows(rows), {"template"})
+    found = pd.concat(counted.execute().assign(kind=kind) for kind, counted in by_kind.items())
     day = MONDAY // DAY
     told = sorted(map(tuple, found[["kind", "day", "bin", "c"]].values.tolist()))
     assert told == [
@@ -181,11 +182,11 @@ def test_histograms_put_rows_in_bins_by_day_and_kind() -> None:
     ]
 
 
-def daily(days: dict[int, dict[int, int]], kind: str = "model", unit: int = 1) -> pd.DataFrame:
+def daily(days: dict[int, dict[int, int]], kind: str = "model", unit: int = 1) -> dict[str, pd.DataFrame]:
     """Rows of a unit by day and bin of one kind, all in one hour of the day."""
-    rows = [(unit, day, kind, b, c) for day, bins in days.items() for b, c in bins.items()]
-    rows += [(unit, day, "hour", 9, sum(bins.values())) for day, bins in days.items()]
-    return pd.DataFrame(rows, columns=["unit", "day", "kind", "bin", "c"])
+    rows = [(unit, day, b, c) for day, bins in days.items() for b, c in bins.items()]
+    hours = [(unit, day, 9, sum(bins.values())) for day, bins in days.items()]
+    return {k: pd.DataFrame(r, columns=["unit", "day", "bin", "c"]) for k, r in ((kind, rows), ("hour", hours))}
 
 
 def test_shift_is_the_divergence_of_the_last_week_from_what_was_before() -> None:

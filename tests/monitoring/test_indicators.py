@@ -9,7 +9,7 @@ import pytest
 
 from monitoring import indicators as known
 from monitoring.indicators.volume import models
-from tests.monitoring.tables import DAY, HOUR, MINUTE, MONDAY, SECOND, at, kept, values
+from tests.monitoring.tables import DAY, HOUR, MINUTE, MONDAY, SECOND, at, concentration, kept, sweep, values, volume
 
 
 # --- I1, I7: volume ---------------------------------------------------------------------------------------------------
@@ -17,7 +17,7 @@ def test_volume_counts_rows_tokens_and_the_fullest_window_of_each_length() -> No
     # Ten-minute windows from midnight: 3 rows (0, 9:59, 5:00), 1 (10:00), 1 (59:59), then the next hour 2, the next day 1.
     when = [0, 10 * MINUTE - 1, 5 * MINUTE, 10 * MINUTE, HOUR - 1, HOUR, HOUR + 1, DAY]
     rows = kept([{**row, "tin": 2, "tout": 5} for row in at(*when)] + at(3 * HOUR, unit=2, tin=7, tout=0))
-    found = values(known.volume(rows))
+    found = values(volume(rows))
     one = found.loc[1]
     assert one.n == 8
     assert (one.tin, one.tout) == (8 * 2, 8 * 5)
@@ -33,7 +33,7 @@ def test_volume_counts_rows_tokens_and_the_fullest_window_of_each_length() -> No
 
 def test_a_week_is_cut_where_the_weeks_since_1970_are() -> None:
     wednesday, thursday = 2 * DAY, 3 * DAY
-    found = values(known.volume(kept(at(wednesday, wednesday + 1, thursday))))
+    found = values(volume(kept(at(wednesday, wednesday + 1, thursday))))
     assert found.peak_7d[1] == 2
 
 
@@ -72,7 +72,7 @@ def test_harvest_without_a_finish_reason_length_says_nothing_of_it() -> None:
 def test_concentration_is_the_sum_of_squared_shares() -> None:
     # Of 10 templated rows 5, 3 and 2; two more rows have no template.
     rows = at(*range(5), template=30) + at(*range(3), template=20) + at(*range(2), template=10) + at(0, 1)
-    found = values(known.concentration(kept(rows + at(0, 1, unit=2, template=9)))).loc[1]
+    found = values(concentration(kept(rows + at(0, 1, unit=2, template=9)))).loc[1]
     assert found.templated == 10
     assert found.hhi == pytest.approx(0.5**2 + 0.3**2 + 0.2**2)
     assert found.top == pytest.approx(5 / 10)
@@ -81,7 +81,7 @@ def test_concentration_is_the_sum_of_squared_shares() -> None:
 
 def test_concentration_of_clusters_is_not_that_of_templates() -> None:
     rows = at(0, 1, template=1, cluster=1) + at(2, 3, template=2, cluster=1)
-    assert values(known.concentration(kept(rows))).hhi[1] == pytest.approx(1.0)
+    assert values(concentration(kept(rows))).hhi[1] == pytest.approx(1.0)
 
 
 def prompts(cluster: int, count: int, different: int, start: int = 0, step: int = SECOND) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ def prompts(cluster: int, count: int, different: int, start: int = 0, step: int 
 def test_sweep_counts_the_clusters_with_ever_new_fillings() -> None:
     # Two clusters are swept (200 of 200 and 285 of 300, exactly 95 %), one repeats too much, one is too small.
     rows = prompts(1, 200, 200) + prompts(2, 300, 285) + prompts(3, 300, 284) + prompts(4, 199, 199)
-    found = values(known.sweep(kept(rows))).loc[1]
+    found = values(sweep(kept(rows))).loc[1]
     assert found.prompted == 200 + 300 + 300 + 199
     assert found.swept == 200 + 300
     assert found.swept_templates == 2
@@ -105,15 +105,15 @@ def test_sweep_counts_the_clusters_with_ever_new_fillings() -> None:
 
 def test_heaps_compares_the_second_half_of_the_time_with_the_first() -> None:
     # From second 0 to 400: the middle is 200. 201 prompts first appear up to it, 400 in all.
-    found = values(known.sweep(kept(prompts(1, 401, 400)))).loc[1]
+    found = values(sweep(kept(prompts(1, 401, 400)))).loc[1]
     assert found.heaps == pytest.approx(log2(400 / 201))
     # All new prompts in the first half: none comes in the second.
     early = [*prompts(1, 300, 300, step=SECOND), {"us": MONDAY + 4000 * SECOND, "template": 1, "prompt": 10_299}]
-    assert values(known.sweep(kept(early))).heaps[1] == pytest.approx(log2(300 / 300))
+    assert values(sweep(kept(early))).heaps[1] == pytest.approx(log2(300 / 300))
 
 
 def test_without_a_sweep_its_share_is_nought_and_its_freshness_unknown() -> None:
-    found = values(known.sweep(kept(prompts(1, 100, 100)))).loc[1]
+    found = values(sweep(kept(prompts(1, 100, 100)))).loc[1]
     assert found.swept_share == 0
     assert found[["swept", "fresh", "heaps"]].isna().all()
 
