@@ -10,12 +10,12 @@ from django.db import transaction
 
 from accounts.models import Organisation, User
 from cases.actions.deadlines import period_for, refers_at, trace_json
-from cases.actions.notices import digest
 from cases.clock import EvidencePeriod, next_reminder
 from cases.models import AnswerDraft, Case, Notice, Party, Question
 from cases.notice_text import evidence_notice, preservation_notice
 from disclosures.models import Scheme
 from ledger.actions import Entry, record_many
+from ledger.digests import digest
 from ledger.references import next_references
 from ledger.time import standing_at
 from notifications.models import Message

@@ -12,12 +12,13 @@ from accounts.models import User
 from accounts.permissions import check
 from cases.actions.deadlines import lapse_requests, settle_doubts
 from cases.actions.exhibits import add_exhibits
-from cases.actions.notices import digest, locked_notice
+from cases.actions.notices import locked_notice
 from cases.actions.referrals.additions import add_late
 from cases.models import AnswerDraft, Notice, Question, Response, ResponseReading
 from cases.rules import NOTICE_RULES
 from evidence.models import EvidenceItem
 from ledger.actions import action, record
+from ledger.digests import digest
 from ledger.time import now
 from notifications.actions import tell
 from web.problems import Conflict, Invalid

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +31,7 @@ from cases.models import (
 from cases.notice_text import evidence_notice, preservation_notice
 from cases.rules import NOTICE_RULES
 from ledger.actions import action, record
+from ledger.digests import digest
 from ledger.references import next_reference
 from ledger.time import now
 from notifications.actions import tell
@@ -236,9 +235,3 @@ def locked_notice(notice_id: int) -> Notice:
     notice = Notice.objects.select_related("party__organisation").get(pk=notice_id)
     notice.case = case
     return notice
-
-
-def digest(content: Any) -> str:
-    """SHA-256 of JSON with sorted keys and no spaces."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

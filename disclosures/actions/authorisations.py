@@ -10,13 +10,13 @@ from django.urls import reverse
 
 from accounts.models import Organisation, User
 from accounts.permissions import Rule, check
-from disclosures.actions.filing import digest
 from disclosures.authorisation import clashes, terms_of
 from disclosures.catalogue import AUTHORISATION
 from disclosures.models import Authorisation, AuthorisationAnswer, AuthorisationBarrier, AuthorisationVersion
 from disclosures.rules import AUTHORISATION_RULES as RULES
 from disclosures.schema import asked, problems
 from ledger.actions import action, record, wall
+from ledger.digests import digest
 from ledger.references import next_reference
 from ledger.time import local_date, now
 from notifications.actions import tell

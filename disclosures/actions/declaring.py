@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.permissions import check
-from disclosures.actions.filing import declarable, digest, missing, named_evidence, state_after
+from disclosures.actions.filing import declarable, missing, named_evidence, state_after
 from disclosures.actions.standing import NO_STANDING, standing_of
 from disclosures.catalogue import DECLARATION_VERSION, SCHEMAS
 from disclosures.models import (
@@ -28,6 +28,7 @@ from disclosures.schema import changes, follow_ups
 from evidence.actions import hand_in, wall_off
 from evidence.models import EvidenceItem
 from ledger.actions import Entry, action, record_many
+from ledger.digests import digest
 from ledger.rows import insert_many
 from ledger.time import now
 from notifications.actions import tell

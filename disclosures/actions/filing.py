@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,6 +25,7 @@ from disclosures.schema import asked, problems
 from evidence.actions import wall_off
 from evidence.models import EvidenceItem
 from ledger.actions import Entry, action, record, record_many, wall
+from ledger.digests import digest
 from ledger.references import next_references
 from ledger.rows import insert_many
 from ledger.time import local_date, now
@@ -237,14 +236,6 @@ def missing(filing: Filing) -> dict[str, dict[str, str]]:
             **{name: message for name, message in strangers.items() if name in names},
         }
     return {key: messages for key, messages in found.items() if messages}
-
-
-def digest(content: dict[str, Any]) -> str:
-    """SHA-256 of the content as JSON with sorted keys and no spaces."""
-    return hashlib.sha256(_SORTED.encode(content).encode()).hexdigest()
-
-
-_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def bar(filing: Filing, user: User) -> None:

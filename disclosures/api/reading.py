@@ -17,6 +17,7 @@ from disclosures import actions as act
 from disclosures.catalogue import SCHEMAS
 from disclosures.models import Filing, FilingReview, FilingVersion
 from disclosures.rules import RULES
+from ledger.digests import digest
 
 
 class FilingSerializer(serializers.ModelSerializer[Filing]):
@@ -143,7 +144,7 @@ class DeclaredFilingSerializer(FilingSerializer):
         content = act.declarable(filing)
         return {
             "revision": sum(section.revision for section in filing.sections.all()),
-            "sha256": act.digest(content),
+            "sha256": digest(content),
             "content": projected(request, filing, content),
         }
 

@@ -22,6 +22,7 @@ from disclosures.schema import Section
 from disclosures.views.answers import Answer, answered, changed_answers, reasons_of
 from disclosures.views.page import Request, evidence_titles, find_for
 from evidence.models import EvidenceItem
+from ledger.digests import digest
 from ledger.time import now
 from web.controls import first_control_id
 from web.forms import add_errors
@@ -134,7 +135,7 @@ def check(request: Request, reference: str) -> HttpResponse:
     """All answers with what is missing, and the declaration that hands the filing in."""
     filing = find_for(request, reference, "save_section")
     if request.method != "POST":
-        form = DeclarationForm(initial={"name": request.user.name, "seen": act.digest(act.declarable(filing))})
+        form = DeclarationForm(initial={"name": request.user.name, "seen": digest(act.declarable(filing))})
         return _show_check(request, filing, form)
     form = DeclarationForm(request.POST)
     received_at = now()  # the body has been read: nothing more is on its way
