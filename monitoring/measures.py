@@ -6,7 +6,7 @@ robust z among peers, minus the logarithm of a ratio that is low when something 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -193,37 +193,45 @@ BY_NAME = {measure.name: measure for measure in MEASURES}
 TWO_DAYS = 2 * 86_400_000_000
 
 
-def measured(
-    rows: Any,
-    *,
-    log: Any,
-    length: int | None,
-    years: range,
-    limit: int | None,
-    present: set[str],
-    once: Callable[[Any], AbstractContextManager[Any]],
-) -> pd.DataFrame:
-    """The values of every unit of `rows` (a column `unit`), one line each, indexed by unit.
+@dataclass(frozen=True)
+class Log:
+    """What is known of a log before its units are measured."""
 
-    `log` is the whole log (for when models first appear), `present` the optional columns it has, `limit` the rate limit in
-    requests a minute if it is known. `once` works an expression out, for as long as its table is used.
+    rows: Any  # all of them: for when models first appear
+    present: set[str]  # the optional columns it has
+    years: range
+    length: int | None  # the number that stands for the finish reason "length"
+    limit: int | None  # the rate limit, in requests a minute, if it is known
+    # Works an expression out, for as long as its table is used.
+    once: Callable[[Any], AbstractContextManager[Any]]
+
+
+def measured(parts: Sequence[Any], log: Log) -> pd.DataFrame:
+    """The values of every unit, one line each, indexed by unit.
+
+    `parts` are tables of rows with a column `unit`, each with all the rows of its units: part by part, the memory that is
+    needed does not grow with the log.
     """
-    with once(known.windows(rows)) as ten:
-        return _measured(rows, ten, log=log, length=length, years=years, limit=limit, present=present, once=once)
+    begins = _begins(log.rows)
+    seen = timing.first_seen(log.rows)
+    late = seen.filter(seen.released >= begins + TWO_DAYS)
+    late = late if late.count().execute() else None
+    found = [_measured(rows, log, late) for rows in parts]
+    out = pd.concat([one for one in found if len(one)] or found[:1])
+    chosen = busiest(out.n)
+    daily = [
+        histograms(rows, known.windows(rows), log.present) for rows in (r.filter(r.unit.isin(chosen)) for r in parts)
+    ]
+    counted = {kind: pd.concat([one[kind].execute() for one in daily]) for kind in daily[0]}
+    return out.join(shifts(counted), how="left").sort_index()
 
 
-def _measured(
-    rows: Any,
-    ten: Any,
-    *,
-    log: Any,
-    length: int | None,
-    years: range,
-    limit: int | None,
-    present: set[str],
-    once: Callable[[Any], AbstractContextManager[Any]],
-) -> pd.DataFrame:
-    out = known.volume(rows, ten).execute().set_index("unit")
+def _measured(rows: Any, log: Log, late: Any) -> pd.DataFrame:
+    with log.once(known.windows(rows)) as ten:
+        out = known.volume(rows, ten).execute().set_index("unit")
+        timed = [known.evenness(ten), known.quota(ten), known.around_the_clock(ten, log.years)]
+        out = out.join([expression.execute().set_index("unit") for expression in timed], how="left")
+    present = log.present
 
     def add(expression: Any) -> None:
         nonlocal out
@@ -231,15 +239,12 @@ def _measured(
 
     main = models(rows).execute().sort_values(["unit", "n", "model"], ascending=[True, False, True])
     out["model"] = main.drop_duplicates("unit").set_index("unit").model
-    add(known.harvest(rows, length))
+    add(known.harvest(rows, log.length))
     add(known.regularity(rows))
-    add(known.evenness(ten))
-    add(known.quota(ten))
-    add(known.around_the_clock(ten, years))
-    if limit is not None:
-        add(known.ceiling(rows, limit))
+    if log.limit is not None:
+        add(known.ceiling(rows, log.limit))
     if "template" in present:
-        with once(known.templates(rows)) as each:
+        with log.once(known.templates(rows)) as each:
             add(known.concentration(each))
             if "prompt_hash" in present:
                 add(known.sweep(rows, each))
@@ -256,15 +261,9 @@ def _measured(
             add(known.mutation(rows.filter(rows.unit.isin([int(unit) for unit in often]))))
     if "prompt_hash" in present:
         add(known.repeats(rows))
-    chosen = busiest(out.n)
-    daily = histograms(rows.filter(rows.unit.isin(chosen)), ten.filter(ten.unit.isin(chosen)), present)
-    out = out.join(shifts({kind: counted.execute() for kind, counted in daily.items()}), how="left")
-    begins = _begins(log)
-    seen = timing.first_seen(log)
-    late = seen.filter(seen.released >= begins + TWO_DAYS)
-    if late.count().execute():
+    if late is not None:
         add(known.pivot(rows, late))
-    return out.sort_index()
+    return out
 
 
 def _begins(log: Any) -> int:

@@ -28,8 +28,9 @@ from monitoring.intake import Kept
 from monitoring.intake.ahead import ahead
 from monitoring.intake.keeping import MEMORY, SMALL, THREADS
 from monitoring.intake.numbers import numbers_of
+from monitoring.intake.opening import parquet
 from monitoring.matching import Match, Permit, matched, reasons
-from monitoring.measures import measured, scores
+from monitoring.measures import Log, measured, scores
 from monitoring.reference import shipped
 from monitoring.report import METHOD, finding, fingerprint, not_computable, order, report, written
 from monitoring.shift import UNITS_AT_MOST
@@ -50,7 +51,8 @@ class Options:
 
 
 AT_ONCE = 250_000  # rows
-LINES_AT_ONCE = 2_000_000
+PART = 8_000_000  # rows, about, that are measured together
+LINES_AT_ONCE = 5_000_000
 EVERY = 101
 EXACTLY_AT_MOST = 100  # findings whose rows are named by their lines
 LINES_SHOWN = 20
@@ -81,6 +83,8 @@ class Reading:
         ends = self.all_rows.agg(first=self.all_rows.us.min(), last=self.all_rows.us.max()).execute()
         self.first, self.last = (int(ends[c].fillna(0).iloc[0]) for c in ("first", "last"))
         self._names = count()
+        # A server is not asked part by part: it has memory for logs that are larger.
+        self.bits = 0 if options.analytics else max(0, (kept.rows - 1) // PART).bit_length()
         self.years = range(_year(self.first), _year(self.last) + 1)
 
     def close(self) -> None:
@@ -91,16 +95,17 @@ class Reading:
         """The rows with `cluster`: the template's cluster of near-duplicates, itself where nothing is near."""
         rows = self.all_rows
         around = self._centres(rows)
-        if not len(around):
+        if not len(around) and not self.bits:
             return rows.mutate(cluster=rows.template)
         path = self.kept.folder / "clustered.parquet"
-        file = pq.ParquetFile(self.kept.rows_path)
+        file = parquet(self.kept.rows_path)
         schema = file.schema_arrow.append(pa.field("cluster", pa.int64()))
         # Three at work: one reads, one looks for clusters, and this one writes.
         read = ahead(file.iter_batches(AT_ONCE))
         with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=SMALL) as writer:
             for batch in ahead(_clustered(batch, around, schema) for batch in read):
-                writer.write_batch(batch)
+                for piece in _parted(batch, self.bits):
+                    writer.write_table(pa.Table.from_batches([piece]))
         self.all_rows = self.db.read_parquet(str(path), table_name="clustered_rows")
         return self.all_rows
 
@@ -176,18 +181,26 @@ class Reading:
             (folder / f"{digest.hexdigest()}.txt").write_text("".join(pieces))
         return digest.hexdigest()
 
-    def measure(self, rows: Any) -> pd.DataFrame:
-        """The values of each unit."""
-        return measured(
-            rows,
-            log=self.all_rows,
+    def measure(self, *parts: Any) -> pd.DataFrame:
+        """The values of each unit; each of the parts has all the rows of its units."""
+        log = Log(
+            self.all_rows,
+            self.present,
+            self.years,
             # Also where no answer ended so: then none did, and it is not unknown.
             length=numbers_of(["length"])["length"] if "finish_reason" in self.present else None,
-            years=self.years,
             limit=self.options.rate_limit,
-            present=self.present,
             once=self.once,
         )
+        return measured(parts, log)
+
+    def parts(self, rows: Any) -> list[Any]:
+        """The rows of some accounts, of some others, and so on, none too large (`clustered` has put them together)."""
+        if self.bits == 0:
+            return [rows]
+        each = 1 << (64 - self.bits)
+        lows = [(part << (64 - self.bits)) - (1 << 63) for part in range(1 << self.bits)]
+        return [rows.filter(rows.account.between(low, low + each - 1)) for low in lows]
 
 
 def _clustered(batch: pa.RecordBatch, around: Any, schema: pa.Schema) -> pa.RecordBatch:
@@ -195,6 +208,21 @@ def _clustered(batch: pa.RecordBatch, around: Any, schema: pa.Schema) -> pa.Reco
     known = clusters(template.fill_null(0).to_numpy(zero_copy_only=False), around)
     cluster = pa.array(known, mask=template.is_null().to_numpy(zero_copy_only=False))
     return pa.RecordBatch.from_arrays([*batch.columns, cluster], schema=schema)
+
+
+def _parted(batch: pa.RecordBatch, bits: int) -> Iterator[pa.RecordBatch]:
+    """The rows by the first bits of their account: who reads some accounts passes over the groups of the others."""
+    if bits == 0:
+        yield batch
+        return
+    numbers = batch.column("account").to_numpy().view(np.uint64) + np.uint64(1 << 63)
+    part = (numbers >> np.uint64(64 - bits)).astype(np.uint8)
+    together = batch.take(pa.array(np.argsort(part, kind="stable")))
+    start = 0
+    for size in np.bincount(part).tolist():
+        if size:
+            yield together.slice(start, size)
+        start += size
 
 
 def _duckdb(kept: Kept) -> Any:
@@ -222,7 +250,7 @@ def _read(reading: Reading) -> dict[str, Any]:
     kept, options, names = reading.kept, reading.options, reading.names["account"]
     rows = reading.clustered()
     permitted, matches = _permitted(reading, rows)
-    values = reading.measure(rows.mutate(unit=rows.account))
+    values = reading.measure(*reading.parts(rows.mutate(unit=rows.account)))
     found = sets.find(reading, rows, values)
     inside = {account for one in found for account in one.accounts}
     # Whose rows an authorisation explains is no peer either.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
+import pyarrow.parquet as pq
 import zstandard
 from isal import isal_zlib
 
@@ -189,6 +190,11 @@ def _stream(start: bytes, file: IO[bytes]) -> tuple[str, Any]:
     if start == b"\x28\xb5\x2f\xfd":
         return "zstd", zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     return "none", file
+
+
+def parquet(path: Path, **how: Any) -> pq.ParquetFile:
+    """A Parquet file to be read piece by piece: left to itself, Arrow keeps all that has been read until the end."""
+    return pq.ParquetFile(path, pre_buffer=False, **how)
 
 
 @dataclass(frozen=True)

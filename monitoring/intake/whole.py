@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.intake.blocks import SCHEMA, Blocks
-from monitoring.intake.opening import Layout, Limits, Unreadable, _said
+from monitoring.intake.opening import Layout, Limits, Unreadable, _said, parquet
 from monitoring.schema import CANONICAL, HEADER_KEY, REQUIRED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ AT_MOST = 64 << 20  # bytes of text
 def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.Table, list[tuple[int, str]], float]]:
     """(rows, rejected rows by number from 1, the share of the file that has been read). Raises Unreadable."""
     try:
-        file = pq.ParquetFile(path)
+        file = parquet(path)
     except (pa.ArrowInvalid, OSError) as wrong:
         raise Unreadable("The Parquet file is damaged: its end cannot be read.") from wrong
     size, groups = path.stat().st_size, range(file.metadata.num_row_groups)
@@ -38,7 +38,7 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
         raise Unreadable(f"Not a usage log: the file has no column {', '.join(missing)}.")
     # A text that is a million times in a column is once in the file; it must not be a million times in memory either.
     texts = [name for name in columns if _is_text(file.schema_arrow.field(name).type)]
-    file = pq.ParquetFile(path, metadata=file.metadata, read_dictionary=texts)
+    file = parquet(path, metadata=file.metadata, read_dictionary=texts)
     unpacked = 0
     blocks, number, total = Blocks(Layout("jsonl", "", (), 0, {})), 1, max(1, file.metadata.num_rows)
     try:

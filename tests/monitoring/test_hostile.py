@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ import pytest
 
 from monitoring.intake import Limits, Unreadable, take_in, whole
 from monitoring.intake.blocks import Blocks
-from monitoring.intake.opening import Layout
+from monitoring.intake.opening import Layout, parquet
 from monitoring.report import written
 from monitoring.schema import HEADER_KEY
 from monitoring.shift import shifts
@@ -115,6 +116,17 @@ def test_a_long_text_that_a_column_has_often_is_not_as_often_in_memory(tmp_path:
     assert kept.listed[-1][0] == 1200
     # 240 MB as texts, in pieces of 64.
     assert arrow.max_memory() < 160_000_000
+
+
+def test_of_a_large_parquet_file_a_piece_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1).integers(1 << 60, size=4_000_000)
+    pq.write_table(pa.table({"n": numbers}), tmp_path / "log", row_group_size=50_000, use_dictionary=False)
+    pool = pa.default_memory_pool()
+    before = pool.bytes_allocated()
+    taken = [pool.bytes_allocated() - before for _ in parquet(tmp_path / "log").iter_batches(50_000)]
+    assert len(taken) == 80
+    # 32 MB in all, 0.4 MB in a piece.
+    assert max(taken) < 8_000_000
 
 
 def test_a_long_text_that_a_column_has_too_often_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
 from monitoring.reference import simes
 from monitoring.report import rarity
-from tests.monitoring.logs import START, lines, ordinary, report_of, swept
+from tests.monitoring.logs import START, jumbled, lines, ordinary, report_of, swept
 
 ROWS = ordinary(40) + swept("acc-sweep", 1500)
 US = 1_000_000
@@ -55,6 +55,15 @@ def as_parquet(rows: list[dict[str, Any]]) -> bytes:
 
 def test_the_same_file_gives_the_same_bytes() -> None:
     assert written(report_of(lines(ROWS))) == written(report_of(lines(ROWS)))
+
+
+def test_rows_that_are_measured_part_by_part_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ROWS + jumbled(5)
+    content = lines(rows)
+    together = written(report_of(content))
+    monkeypatch.setattr("monitoring.reading.PART", len(rows) // 5)
+    monkeypatch.setattr("monitoring.reading.AT_ONCE", len(rows) // 9)
+    assert written(report_of(content)) == together
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
