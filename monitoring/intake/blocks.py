@@ -7,9 +7,7 @@ what is a row is decided in one place: whatever is accepted here would be accept
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ import pyarrow.csv
 import pyarrow.json
 
 from monitoring.intake.lines import EARLIEST_US, FALSE, LATEST_US, NUMBER, TEXTS, TRUE, Rejected, _params, row_of
+from monitoring.intake.objects import Doubtful, Objects
 from monitoring.intake.opening import Layout
 from monitoring.schema import BY_NAME, CANONICAL, LARGEST_COUNT, REQUIRED
 
@@ -26,9 +25,6 @@ SMALLEST = 256  # lines: a doubtful block of fewer is read line by line
 SPLIT = 16
 # Bytes of a line that Arrow may read as JSON: its parser follows nesting as deep as it goes, until the stack ends.
 LONGEST = 8192
-NAMES_AT_MOST = (
-    64  # names of columns in one file of JSON Lines, spelled in capitals or not: beyond it each line is read alone
-)
 COUNTS = ("input_tokens", "output_tokens", "status")
 PARAMS = pa.struct(
     [
@@ -64,18 +60,13 @@ def _escapes_nul(data: bytes) -> bool:
     return b"\\" in data and b"\\u0000" in data
 
 
-class Doubtful(Exception):
-    """Something in the block needs to be looked at line by line."""
-
-
 class Blocks:
     """Reads blocks of one file. `rejected` is filled with (line, reason) as they come."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.rejected: list[tuple[int, str]] = []
-        self._sources: dict[str, pa.DataType] | None = None
-        self._too_many_names = self._other_keys = False
+        self._objects = Objects()
 
     def read(self, number: int, data: bytes, lines: int | None = None) -> Iterator[pa.Table]:
         """Tables of SCHEMA for the lines of `data`, so many `lines`, the first of which is line `number` of the file."""
@@ -150,18 +141,7 @@ class Blocks:
         return dict(zip(table.column_names, table.columns, strict=True))
 
     def _json(self, data: bytes) -> dict[str, Any]:
-        if self._too_many_names:
-            raise Doubtful
-        if self._sources is None:
-            self._sources = _sources(data)
-        table = self._expected(data, self._sources)
-        if table is None:
-            # A column that the first lines do not have is read as what it is from here on.
-            self._sources |= {name: _kind(CANONICAL[name.lower()]) for name in _late(data, self._sources)}
-            if len(self._sources) > NAMES_AT_MOST:
-                self._too_many_names = True
-                raise Doubtful
-            table = _read_json(data, self._sources, "ignore")
+        table = self._objects.read(data)
         found: dict[str, Any] = {}
         for source, column in zip(table.column_names, table.columns, strict=True):
             name = CANONICAL.get(source.lower())
@@ -171,124 +151,6 @@ class Blocks:
                 raise Doubtful  # two names of one column: which one counts is decided line by line
             found[name] = _text(column) if name in (*TEXTS, "ts") else column
         return found
-
-    def _expected(self, data: bytes, sources: dict[str, pa.DataType]) -> pa.Table | None:
-        """The lines if they have no other keys than `sources`; None where there are others, and from then on."""
-        if self._other_keys:
-            return None
-        try:
-            return _read_json(data, sources, "error")
-        except pa.ArrowInvalid as wrong:
-            if "unexpected field" not in str(wrong):
-                raise
-            self._other_keys = True
-            return None
-
-
-def _sources(data: bytes) -> dict[str, pa.DataType]:
-    """The JSON names of columns in this file with the Arrow type to read each as, told from the first lines.
-
-    A line that has other types fails as a whole and is read on its own.
-    """
-    kinds: dict[str, pa.DataType] = {}
-    for line in data.split(b"\n", 200)[:200]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        for key, inner in value.items() if isinstance(value, dict) else ():
-            name = CANONICAL.get(key.lower())
-            if name and (key not in kinds or inner is not None):
-                kinds[key] = _seen(name, inner)
-    return kinds
-
-
-def _late(data: bytes, sources: Collection[str]) -> set[str]:
-    """The names in `data` that stand for a column and are not among `sources`.
-
-    Arrow is never asked to make columns of what it does not expect: rows each with a key of its own would be a table of
-    as many columns as rows. Of more names than an honest file has, the first are enough.
-    """
-    if len(sources) > NAMES_AT_MOST:
-        return set()
-    other = _other_names(sources)
-    if not pc.match_substring_regex(pa.array([data], pa.large_binary()), other)[0].as_py():
-        return set()
-    lines = pa.array(data.split(b"\n"), pa.binary())
-    found: set[str] = set()
-    for line in lines.filter(pc.match_substring_regex(lines, other)):
-        try:
-            value = json.loads(line.as_py())
-        except (ValueError, RecursionError):
-            raise Doubtful from None
-        names = value if isinstance(value, dict) else ()
-        found |= {name for name in names if name.lower() in CANONICAL and name not in sources}
-        if len(found) + len(sources) > NAMES_AT_MOST:
-            break
-    return found
-
-
-def _other_names(sources: Collection[str]) -> str:
-    """A pattern (RE2) of JSON keys that may stand for a column, however written, other than `sources` as they are written.
-
-    It matches more than that (keys with letters that are not ASCII): what is matched is looked at.
-    """
-    known = {name.lower() for name in sources}
-    either = [f"(?i:{re.escape(name)})" for name in CANONICAL if name not in known]
-    for name in sources:
-        either += [
-            f"{re.escape(name[:at])}{letter.swapcase()}(?i:{re.escape(name[at + 1 :])})"
-            for at, letter in enumerate(name)
-            if letter.swapcase() != letter
-        ]
-    return rf'"(?:{"|".join(either)})"\s*:|(?:\\u|[\x80-\xff])[^"]*"\s*:'
-
-
-def _read_json(data: bytes, sources: dict[str, pa.DataType], others: str) -> pa.Table:
-    return pyarrow.json.read_json(
-        pa.py_buffer(data),
-        pyarrow.json.ReadOptions(block_size=4 << 20),
-        pyarrow.json.ParseOptions(explicit_schema=pa.schema(list(sources.items())), unexpected_field_behavior=others),
-    )
-
-
-def _kind(name: str) -> pa.DataType:
-    match BY_NAME[name].type:
-        case "integer":
-            return pa.int64()
-        case "boolean":
-            return pa.bool_()
-        case "object":
-            return _params_struct({})
-    return pa.string()
-
-
-def _seen(name: str, value: Any) -> pa.DataType:
-    if name == "params" and isinstance(value, dict):
-        return _params_struct(value)
-    if isinstance(value, list) and name == "finish_reason":
-        return pa.list_(pa.string())
-    if isinstance(value, str):
-        return pa.string()
-    if isinstance(value, int) and not isinstance(value, bool) and name in (*TEXTS, "ts"):
-        return pa.int64()
-    if isinstance(value, float) and name == "ts":
-        return pa.float64()
-    return _kind(name)
-
-
-def _params_struct(seen: dict[str, Any]) -> pa.DataType:
-    counted = isinstance(seen.get("logprobs"), int) and not isinstance(seen.get("logprobs"), bool)
-    return pa.struct(
-        [
-            ("logprobs", pa.int64() if counted else pa.bool_()),
-            ("top_logprobs", pa.int64()),
-            ("logit_bias", pa.struct([])),
-            ("max_tokens", pa.float64()),
-            ("temperature", pa.float64()),
-            ("n", pa.float64()),
-        ]
-    )
 
 
 def _text(column: Any) -> Any:

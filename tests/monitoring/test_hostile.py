@@ -15,6 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from monitoring.intake import Limits, Unreadable, take_in, whole
 from monitoring.intake.blocks import Blocks
@@ -78,20 +80,61 @@ def test_a_column_under_a_hundred_spellings_is_read_line_by_line() -> None:
     assert sum(table["net"].null_count for table in tables) == 0
     # What comes after is not tried as a whole again, whose pattern would be as long as there are spellings.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("monitoring.intake.blocks._read_json", None)
+        patch.setattr("monitoring.intake.objects._read_json", None)
         assert sum(table.num_rows for table in blocks.read(2001, lines(many(300)))) == 300
 
 
 @pytest.mark.parametrize("name", ["net", "NET", "Client.Address", "net_hash", "n\\u0065t", "\\u006eet"])
-@pytest.mark.parametrize("unknown", [False, True])
-def test_a_column_that_comes_late_is_read_however_it_is_written(name: str, unknown: bool) -> None:
-    other = {"größe": 1, "region": {"net": 5}} if unknown else {}
+@pytest.mark.parametrize("other", [{}, {"größe": 1, "region": {"net": 5}}, {"größe": 1, "region": "net"}])
+def test_a_column_that_comes_late_is_read_however_it_is_written(name: str, other: dict[str, Any]) -> None:
     content = lines(many(1000, **other)) + lines(
         [{**row, "%": "pool"} for row in many(1000, **other, session="s")]
     ).replace(b'"%"', f'"{name}" '.encode())
     tables = list(Blocks(Layout("jsonl", "", (), 0, {})).read(1, content))
     whole = pa.concat_tables([table.select(["line", "net"]).cast(pa.schema(KINDS)) for table in tables])
     assert whole["net"].to_pylist() == [None] * 1000 + ["pool"] * 1000
+
+
+OTHER = st.dictionaries(
+    st.sampled_from(["region", "a/b", "params/seed", "accounts", "größe", "x"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats(0, 9)
+    | st.sampled_from(["", "é", "1", [], ["a"], {"net": "n"}]),
+    max_size=4,
+)
+
+
+@drawn(st.lists(st.tuples(OTHER, OTHER), min_size=1, max_size=5), st.integers(0, 250))
+def test_what_stands_for_no_column_changes_nothing_and_rejects_nothing(
+    others: list[tuple[dict[str, Any], dict[str, Any]]], begins: int
+) -> None:
+    plain = many(260, params={"n": 2})
+    given = [
+        {**other, **row, "params": {**inner, **row["params"]}} if n >= begins else row
+        for n, row in enumerate(plain)
+        for other, inner in [others[n % len(others)]]
+    ]
+    blocks = Blocks(Layout("jsonl", "", (), 0, {}))
+    alone = [table for piece in (lines(plain), lines(given)) for table in blocks.read(1, piece)]
+    whole = pa.concat_tables(
+        [table.select(["line", "account", "prompt_hash", "params"]).combine_chunks() for table in alone]
+    )
+    assert whole.slice(260).combine_chunks().to_pylist() == whole.slice(0, 260).combine_chunks().to_pylist()
+    fresh = Blocks(Layout("jsonl", "", (), 0, {}))
+    first = [row for table in fresh.read(1, lines(given)) for row in table["params"].to_pylist()]
+    assert first == whole["params"].slice(0, 260).to_pylist()
+    assert not blocks.rejected + fresh.rejected
+
+
+def test_other_keys_that_are_alike_in_every_line_are_not_looked_for_in_the_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("monitoring.intake.objects._late", None)
+    blocks = Blocks(Layout("jsonl", "", (), 0, {}))
+    given = [{**row, "region": "x", "ms": n / 2, "params": {"seed": n}} for n, row in enumerate(many(600))]
+    assert [table.num_rows for table in blocks.read(1, lines(given))] == [600]
 
 
 @pytest.mark.parametrize("line", [b'{"a":' * 1300, b"[" * 5000, b'{"params":' + b"[" * 4000])
