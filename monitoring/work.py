@@ -42,8 +42,11 @@ MEMORY = 8192  # MB
 TOO_LARGE = (
     "The file took more memory than an analysis may have. Hand in a shorter period, or run the analysis yourself."
 )
+# Each library says it in words of its own.
 _OUT_OF_MEMORY = re.compile(
-    "MemoryError|OutOfMemoryException|std::bad_alloc|Cannot allocate memory|allocation still failed|start new thread"
+    "MemoryError|OutOfMemoryException|out of memory|std::bad_alloc|cannot allocate|allocation still failed"
+    "|start new thread|launch worker thread",
+    re.IGNORECASE,
 )
 DIED = "The analysis ended without a report. It has been reported to the operator of this site."
 

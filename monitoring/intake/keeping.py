@@ -218,7 +218,8 @@ class _Keeper:
 
     def close(self) -> None:
         if self.writer is not None:
-            self.writer.close()
+            # What was begun is thrown away. To close a writer that had no memory for its rows ends the process.
+            self.writer.is_open = False
         self.db.close()
         self.numbers.close()
         self.raw.unlink(missing_ok=True)
