@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from monitoring.intake.keeping import WRITTEN, connect
 from monitoring.schema import OPTIONAL
 
 # What makes two rows the same call (as within one file: monitoring.intake.keeping).
-_SAME = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
+SAME = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
 _AGAIN = "says the same as a row of an earlier batch"
 
 
@@ -61,26 +61,26 @@ def merge(parts: Sequence[Part], folder: Path, *, since_us: int) -> Kept:
 
 def _write(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], kept: Kept, since_us: int) -> None:
     # Names of columns of this module and of files of this project: nothing here comes from outside.
-    rows = f"{_read([part.rows_path for part in parts])} WHERE us >= {since_us}"
+    rows = f"{rows_of([part.rows_path for part in parts])} WHERE us >= {since_us}"
     certain = all("prompt_hash" in part.columns for part in parts)
     once = ""
     if certain and len(parts) > 1:
         found = db.execute(
-            f"SELECT hash({_SAME}) AS h FROM {rows} GROUP BY 1 HAVING count(*) > 1"  # noqa: S608
+            f"SELECT hash({SAME}) AS h FROM {rows} GROUP BY 1 HAVING count(*) > 1"  # noqa: S608
         ).to_arrow_table()
         if found.num_rows:
             db.register("twice", found)
             # Only what may be there twice is put in order and counted.
             once = (
-                f"QUALIFY hash({_SAME}) NOT IN (SELECT h FROM twice)"  # noqa: S608 - names of columns
-                f" OR row_number() OVER (PARTITION BY {_SAME} ORDER BY line) = 1"
+                f"QUALIFY hash({SAME}) NOT IN (SELECT h FROM twice)"  # noqa: S608 - names of columns
+                f" OR row_number() OVER (PARTITION BY {SAME} ORDER BY line) = 1"
             )
     db.execute(f"COPY (SELECT * FROM {rows} {once}) TO '{kept.rows_path}' ({WRITTEN})")  # noqa: S608 - our own paths
     (kept.rows,) = db.execute("SELECT count(*) FROM read_parquet(?)", [str(kept.rows_path)]).fetchone() or (0,)
     if once:
         (all_rows,) = db.execute(f"SELECT count(*) FROM {rows}").fetchone() or (0,)  # noqa: S608
         kept.reasons[_AGAIN] += all_rows - kept.rows
-    names = _read([part.names_path for part in parts])
+    names = rows_of([part.names_path for part in parts])
     db.execute(f"CREATE TABLE names AS SELECT DISTINCT kind, number, name FROM {names}")  # noqa: S608 - our own paths
     clash = db.execute("SELECT number FROM names WHERE kind = 'account' GROUP BY number HAVING count(*) > 1").fetchone()
     if clash:
@@ -88,7 +88,7 @@ def _write(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], kept: Kept, sin
     db.execute("COPY (SELECT * FROM names ORDER BY kind, name) TO ? (FORMAT parquet)", [str(kept.names_path)])
 
 
-def _read(paths: list[Path]) -> str:
+def rows_of(paths: Iterable[Path]) -> str:
     """A table function over files whose names this project made."""
     listed = ", ".join(f"'{path}'" for path in sorted(paths))
     return f"read_parquet([{listed}])"
@@ -109,4 +109,4 @@ def too_long(data: bytes) -> list[int]:
     return found
 
 
-__all__ = ["LONGEST_LINE", "Part", "merge", "too_long"]
+__all__ = ["LONGEST_LINE", "SAME", "Part", "merge", "rows_of", "too_long"]

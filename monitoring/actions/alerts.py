@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import storages
 from django.db.models import Q
 from django.urls import reverse
 
@@ -22,6 +20,7 @@ from ledger.actions import action, record
 from ledger.references import next_reference
 from ledger.time import now
 from monitoring import aggregated
+from monitoring.actions.looking import leased_until, local
 from monitoring.matching import Permit, permits_of
 from monitoring.models import Alert, AlertStep, AlertVersion, Batch, Feed, WindowReading
 from monitoring.reading import METHOD, Options, fingerprint, read
@@ -30,9 +29,6 @@ from monitoring.windows import Part, merge
 from notifications.actions import tell
 from web.problems import Invalid
 
-# Longer than a task may take (config.celery.HARD_SECONDS): nobody else begins meanwhile.
-LEASE = timedelta(minutes=10)
-LONGEST_WAIT = timedelta(hours=6)
 RUNGS = {"pattern": 1, "corroborated pattern": 2}
 SAME = 0.5  # of the accounts of both findings, at least so many in common: it is the same one
 
@@ -70,7 +66,7 @@ def _begin(feed_id: int) -> Window | None:
     if feed is None:
         return None
     check(None, FEED_RULES["evaluate"], feed)
-    feed.next_evaluation_at = now() + min(LEASE * 2 ** min(feed.attempts, 10), LONGEST_WAIT)
+    feed.next_evaluation_at = leased_until(feed.attempts)
     feed.attempts += 1
     feed.save(update_fields=["next_evaluation_at", "attempts"])
     return Window(feed.pk, feed.batches, now() - timedelta(days=settings.FEED_WINDOW_DAYS))
@@ -112,7 +108,7 @@ def _windows_at(window: Window) -> dict[str, Any] | None:
     if not chosen:
         return None
     with tempfile.TemporaryDirectory(prefix="window-", dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-        paths = [_local(name, Path(folder)) for name in reversed(chosen)]
+        paths = [local(name, Path(folder)) for name in reversed(chosen)]
         return aggregated.read(paths, since=int(window.since.timestamp()))
 
 
@@ -126,25 +122,14 @@ def _permits(provider: Organisation) -> list[Permit]:
 
 def _part(batch: Batch, folder: Path) -> Part:
     return Part(
-        rows_path=_local(batch.file, folder),
-        names_path=_local(batch.names_file, folder),
+        rows_path=local(batch.file, folder),
+        names_path=local(batch.names_file, folder),
         sha256=batch.sha256,
         columns=tuple(batch.columns),
         simhashed=batch.simhashed,
         unzoned=batch.unzoned,
         reasons=batch.reasons,
     )
-
-
-def _local(name: str, folder: Path) -> Path:
-    """The file where DuckDB can read it: in place, or a copy of what a remote storage has."""
-    try:
-        return Path(storages["default"].path(name))
-    except NotImplementedError:
-        path = folder / name.replace("/", "-")
-        with storages["default"].open(name) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        return path
 
 
 @action
