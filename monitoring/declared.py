@@ -1,7 +1,8 @@
-"""A declared disclosure beside a log: what was declared, what was counted, and whether a person should look. Pure.
+"""A declared disclosure beside a log or a feed: what was declared and counted, and whether a person should look. Pure.
 
 A gap opens a review and says nothing about who is right: a log may have other traffic under the same accounts, leave some
-out, or the figure may be an estimate. Only requests and tokens are compared; accounts are shown beside them.
+out, or the figure may be an estimate. Only requests and tokens are compared; accounts are shown beside them. A log is
+counted here, a feed in `monitoring.volumes`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from monitoring.intake.numbers import numbers_of
 # A figure and a count that differ by less than this are taken as the same: estimates are seldom better.
 FACTOR = 2.0
 FIGURES = ("requests", "input_tokens", "output_tokens")
+# A log begins with its first call: a day at either end may have had none.
+SLACK = 86_400_000_000  # microseconds
+# What is told of the counting in a feed, beside the counts.
+TOLD = ("kind", "mixed", "silent", "elsewhere", "without_prompt_hash")
 ZONES = {"Europe/London", "UTC"}  # of a disclosure that names another one, days are taken as UTC
 
 
@@ -54,6 +59,15 @@ class Declared:
             frozenset(line.strip() for line in lines if line.strip()),
             figures,
         )
+
+    def names(self, provider: str) -> bool:
+        """Whether it says that it was this provider's models that were used."""
+        return self.target.strip().casefold() == provider.strip().casefold()
+
+    def covered(self, counted: dict[str, Any]) -> bool:
+        """Whether the rows that were counted are of its whole period, with no long silence in it."""
+        reaches = counted["first"] <= self.begins + SLACK and counted["last"] >= self.ends - SLACK
+        return reaches and not counted.get("silent")
 
     def question(self) -> dict[str, Any]:
         """What the log is asked: no figure of the filer's is in it."""
@@ -121,28 +135,28 @@ def count(kept: Kept, questions: Iterable[dict[str, Any]]) -> list[dict[str, Any
 def compared(said: Declared, counted: dict[str, Any], provider: str) -> dict[str, Any] | None:
     """The disclosure beside the log; None where it is about neither this provider nor any of the log's accounts.
 
-    More than was declared is a gap whatever part of the period the log has; less is one only if the log has all of it. Of
-    everybody's calls together only "less" means anything.
+    More than was declared is a gap whatever part of the period the log has; less is one only if the log has all of it, and
+    the provider sends no other feed. Of everybody's calls together only "less" means anything. What lies across an edge of
+    the period (`across`) may be within or not: without it there must be more, and with it still less.
     """
     basis = counted["basis"]
-    if basis == "period" and said.target.strip().casefold() != provider.strip().casefold():
+    if basis == "period" and not said.names(provider):
         return None
-    # A log begins with its first call: a day at either end may have had none.
-    day = 86_400_000_000
-    covered = counted["first"] <= said.begins + day and counted["last"] >= said.ends - day
+    covered = said.covered(counted)
     figures = []
     for name in (*FIGURES, "accounts_used"):
         if name not in said.figures:
             continue
-        declared, n = said.figures[name]["value"], counted[name]
+        declared, n, across = said.figures[name]["value"], counted[name], counted.get("across", {}).get(name, 0)
         more = basis == "accounts" and n >= FACTOR * max(declared, 1)
-        less = covered and FACTOR * n <= declared and declared > 0
+        less = covered and not counted.get("elsewhere") and FACTOR * (n + across) <= declared and declared > 0
         figures.append(
             {
                 "name": name,
                 "declared": declared,
                 "precision": said.figures[name]["precision"],
                 "counted": n,
+                **({"across": across} if across else {}),
                 "gap": name in FIGURES and (more or less),
             }
         )
@@ -155,6 +169,7 @@ def compared(said: Declared, counted: dict[str, Any], provider: str) -> dict[str
         "covered": covered,
         "figures": figures,
         "gap": any(one["gap"] for one in figures),
+        **{name: counted[name] for name in TOLD if name in counted},
     }
 
 
