@@ -32,7 +32,7 @@ ANALYSIS_RULES = {
 }
 
 
-# Of a declared disclosure beside a log.
+# Of a declared disclosure beside a log or a feed.
 COMPARISON_RULES = {
     "note_comparison": Rule("Note that there is no gap", system=True, to_state="noted"),
     "open_gap": Rule("Ask a person to look at a gap", system=True, to_state="open"),
@@ -59,6 +59,7 @@ FEED_RULES = {
     "pause": Rule("Pause", MINISTRY, from_states=frozenset({"active"}), to_state="paused"),
     "resume": Rule("Resume", MINISTRY, from_states=frozenset({"paused"}), to_state="active"),
     "evaluate": Rule("Evaluate", system=True, from_states=frozenset({"active"})),
+    "compare": Rule("Compare with what others declared", system=True, from_states=frozenset({"active"})),
 }
 
 ALERT_RULES = {

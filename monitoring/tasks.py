@@ -1,4 +1,4 @@
-"""What beat calls: analyses that wait are worked off, one after the other; feeds with new rows are looked at."""
+"""What beat calls: analyses that wait are worked off, one after the other; feeds are looked at."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from celery import shared_task
 
 from ledger import sweep
 from monitoring.actions.alerts import evaluate
+from monitoring.actions.comparing_feeds import compare
 from monitoring.models import Analysis, Feed
 from monitoring.work import LONGEST, work
 
 # One run does not begin another file after a minute; what waits is found by the next run.
 SWEEPS = (sweep.Sweep("analyses", Analysis.objects.waiting, work),)
-FEEDS = (sweep.Sweep("feeds", Feed.objects.due_for_evaluation, evaluate),)
+# Alerts first: what is compared with declarations is of days gone by, and can wait.
+FEEDS = (
+    sweep.Sweep("feeds", Feed.objects.due_for_evaluation, evaluate),
+    sweep.Sweep("feed_comparisons", Feed.objects.due_for_comparison, compare),
+)
 
 
 def run_all() -> dict[str, sweep.Tally]:
@@ -20,7 +25,7 @@ def run_all() -> dict[str, sweep.Tally]:
 
 
 def watch_all() -> dict[str, sweep.Tally]:
-    """Evaluate every feed that is due; answers what was done."""
+    """Evaluate every feed that is due, and compare with what others declared; answers what was done."""
     return sweep.run_all("feeds", FEEDS)
 
 

@@ -1,9 +1,14 @@
-"""Declared disclosures beside a log: which are asked about, what is kept, and a person's last word on a gap."""
+"""Declared disclosures beside a log: which are asked about, what is kept, and a person's last word on a gap.
+
+Of feeds, which are asked about is in `monitoring.actions.comparing_feeds`; the rest is the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+
+from django.db import models
 
 from accounts.models import User
 from accounts.permissions import check
@@ -22,19 +27,28 @@ AT_MOST = 2000  # disclosures that one log is compared with, the latest
 
 def declared_by_others(analysis: Analysis) -> Asked:
     """By reference the latest declared version of each disclosure that stands and is not the log's owner's own."""
-    versions = (
-        FilingVersion.objects.filter(filing__kind="disclosure", filing__state__in=["submitted", "accepted"])
-        .exclude(filing__organisation_id=analysis.item.organisation_id)
-        .select_related("filing")
-        .order_by("-filing", "-number")
-        .distinct("filing")[:AT_MOST]
-    )
     found = {}
-    for version in versions:
-        said = Declared.read(version.filing.reference, version.content, local_date(version.declared_at))
+    for version in latest_of_others(analysis.item.organisation_id)[:AT_MOST]:
+        said = read_version(version)
         if said is not None:
             found[said.reference] = version, said
     return found
+
+
+def latest_of_others(organisation_id: int) -> models.QuerySet[FilingVersion]:
+    """The latest declared version of each disclosure that stands and is not the organisation's own, newest filing first."""
+    return (
+        FilingVersion.objects.filter(filing__kind="disclosure", filing__state__in=["submitted", "accepted"])
+        .exclude(filing__organisation_id=organisation_id)
+        .select_related("filing")
+        .order_by("-filing", "-number")
+        .distinct("filing")
+    )
+
+
+def read_version(version: FilingVersion) -> Declared | None:
+    """What a declared version says of its volume; None where it names no first day."""
+    return Declared.read(version.filing.reference, version.content, local_date(version.declared_at))
 
 
 def keep_comparisons(analysis: Analysis, asked: Asked, counts: Iterable[dict[str, Any]]) -> None:
@@ -42,23 +56,34 @@ def keep_comparisons(analysis: Analysis, asked: Asked, counts: Iterable[dict[str
     for counted in counts:
         version, said = asked[counted["reference"]]
         result = compared(said, counted, analysis.item.organisation.name)
-        if result is None:
-            continue
-        rule = COMPARISON_RULES["open_gap" if result["gap"] else "note_comparison"]
-        check(None, rule)
-        row = Comparison.objects.create(analysis=analysis, version=version, result=result, state=rule.after, at=now())
-        # For the ministry alone: neither side learns that the other's figures were looked at.
-        record(None, "evidence.compared", analysis.item, audience=[], comparison=row.pk, gap=result["gap"])
+        if result is not None:
+            keep_comparison(Comparison(analysis=analysis, version=version, result=result))
+
+
+def keep_comparison(row: Comparison) -> None:
+    """Keep one comparison, as a gap that waits or as a note: a shared step of actions."""
+    rule = COMPARISON_RULES["open_gap" if row.result["gap"] else "note_comparison"]
+    check(None, rule)
+    row.state, row.at = rule.after, now()
+    row.save(force_insert=True)
+    # For the ministry alone: neither side learns that the other's figures were looked at.
+    record(None, f"{_kind(row)}.compared", row.ledger_root, audience=[], comparison=row.pk, gap=row.result["gap"])
+
+
+def _kind(row: Comparison) -> str:
+    """How events call what the disclosure was compared with."""
+    return "evidence" if row.feed_id is None else "feed"
 
 
 @action
 def dismiss_gap(comparison_id: int, *, by: User, reason: str) -> Comparison:
     """A person has looked at a gap, and says why nothing more is needed. Raises Invalid without a reason."""
-    row = Comparison.objects.select_for_update(of=("self",)).select_related("analysis__item").get(pk=comparison_id)
+    rows = Comparison.objects.select_for_update(of=("self",)).select_related("analysis__item", "feed")
+    row = rows.get(pk=comparison_id)
     check(by, COMPARISON_RULES["dismiss_gap"], row)
     if not reason.strip():
         raise Invalid({"reason": ["Say why"]})
     row.state, row.closed_at, row.closed_by, row.reason = "dismissed", now(), by, reason.strip()
     row.save(update_fields=["state", "closed_at", "closed_by", "reason"])
-    record(by, "evidence.gap_dismissed", row.analysis.item, audience=[], comparison=row.pk)
+    record(by, f"{_kind(row)}.gap_dismissed", row.ledger_root, audience=[], comparison=row.pk)
     return row

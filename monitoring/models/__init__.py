@@ -1,7 +1,7 @@
 """What monitoring keeps."""
 
 from monitoring.models.analysis import Analysis, AnalysisGrant, AnalysisReport
-from monitoring.models.comparison import Comparison
+from monitoring.models.comparison import Comparison, Unrelated
 from monitoring.models.feed import Alert, AlertStep, AlertVersion, Batch, Feed, WindowReading
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Batch",
     "Comparison",
     "Feed",
+    "Unrelated",
     "WindowReading",
 ]

@@ -30,9 +30,13 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         """Behind, and its moment has come; who has waited longest comes first."""
         return self.behind().filter(next_evaluation_at__lte=now()).order_by("next_evaluation_at", "pk")
 
+    def due_for_comparison(self) -> Self:
+        """Its moment to be compared with what others declared has come; who has waited longest comes first."""
+        return self.filter(state="active", next_comparison_at__lte=now()).order_by("next_comparison_at", "pk")
+
     def failing(self) -> Self:
-        """Evaluations were begun again and again without one that was brought to an end."""
-        return self.filter(attempts__gte=2)
+        """Evaluations or comparisons were begun again and again without one that was brought to an end."""
+        return self.filter(Q(attempts__gte=2) | Q(comparison_attempts__gte=2))
 
 
 class Feed(models.Model):
@@ -51,9 +55,11 @@ class Feed(models.Model):
     evaluated = models.BigIntegerField(default=0)
     last_batch_at = models.DateTimeField(null=True)
     evaluated_at = models.DateTimeField(null=True)
-    # Counted before an evaluation begins: one that ends its process is put off like any other.
+    # Counted before an evaluation (a comparison) begins: one that ends its process is put off like any other.
     attempts = models.PositiveSmallIntegerField(default=0)
     next_evaluation_at = models.DateTimeField(default=now)
+    comparison_attempts = models.PositiveSmallIntegerField(default=0)
+    next_comparison_at = models.DateTimeField(default=now)
 
     objects = FeedQuerySet.as_manager()
 
@@ -69,7 +75,8 @@ class Feed(models.Model):
                 fields=["next_evaluation_at"],
                 name="feed_to_evaluate",
                 condition=Q(state="active", batches__gt=F("evaluated")),
-            )
+            ),
+            models.Index(fields=["next_comparison_at"], name="feed_to_compare", condition=Q(state="active")),
         ]
 
     def __str__(self) -> str:
@@ -97,6 +104,10 @@ class BatchQuerySet(models.QuerySet["Batch"]):
     def since(self, instant: datetime) -> Self:
         """Batches with rows from `instant` on, the latest received first."""
         return self.filter(rows__gt=0, last_at__gte=instant).order_by("-pk")
+
+    def between(self, begins: datetime, ends: datetime) -> Self:
+        """Batches with rows in a span, by their first one: `ends` is the first instant after it."""
+        return self.filter(rows__gt=0, last_at__gte=begins, first_at__lt=ends).order_by("first_at", "pk")
 
 
 class Batch(models.Model):

@@ -29,7 +29,7 @@ from ledger.actions import place_events
 from ledger.models import Event
 from ledger.time import local_date, now, standing_at
 from monitoring.actions import alerts as alert_actions
-from monitoring.models import Alert, Analysis, AnalysisGrant, Comparison, Feed, WindowReading
+from monitoring.models import Alert, Analysis, AnalysisGrant, Comparison, Feed, Unrelated, WindowReading
 from notifications.actions import record_bounce
 from notifications.models import Message
 from tests import builders
@@ -199,6 +199,7 @@ KEPT: dict[str, set[str]] = {
     "monitoring_analysisgrant": {"until"},
     "monitoring_analysisreport": set(),
     "monitoring_comparison": {"state", "closed_at", "closed_by_id", "reason"},
+    "monitoring_unrelated": set(),
     "monitoring_windowreading": set(),
     "cases_adjustment": set(),
     "cases_briefversion": set(),
@@ -386,6 +387,7 @@ def _fill_every_table() -> None:
         AnalysisGrant.objects.create(analysis=read, organisation=Organisation.objects.authority(), reason="referral:1")
         version = FilingVersion.objects.filter(filing__kind="disclosure").earliest("pk")
         Comparison.objects.create(analysis=read, version=version, result={}, state="open")
+        Unrelated.objects.create(feed=Feed.objects.earliest("pk"), version=version)
         WindowReading.objects.create(feed=Feed.objects.earliest("pk"), at=start, report={}, sha256="0" * 64)
         alert_actions.review(Alert.objects.earliest("pk").pk, by=officer, reason="Eight accounts move as one.")
         assert Decision.objects.exists()

@@ -31,7 +31,7 @@ TABLES: tuple[tuple[str, Rules, Any, dict[str, tuple[str, str]]], ...] = (
     ("Referral", REFERRAL_RULES, Referral.State, {}),
     ("Usage feed", FEED_RULES, Feed.State, {}),
     ("Alert", ALERT_RULES, Alert.State, {}),
-    ("Declared volume beside a log", COMPARISON_RULES, Comparison.State, {}),
+    ("Declared volume beside a log or a feed", COMPARISON_RULES, Comparison.State, {}),
     ("Organisation", {k: ACCOUNT_RULES[k] for k in ("verify", "refuse")}, Organisation.State, {}),
     ("Webhook endpoint", ENDPOINT_RULES, Endpoint.State, {}),
     ("Webhook delivery", DELIVERY_RULES, Delivery.State, {}),
