@@ -1,4 +1,4 @@
-"""Declared disclosures beside logs: shown to the ministry, and ended by a person with a reason."""
+"""Declared disclosures beside logs and feeds: shown to the ministry, and ended by a person with a reason."""
 
 from __future__ import annotations
 
@@ -28,11 +28,53 @@ LABELS = {
 
 
 def shown_comparison(found: Comparison) -> dict[str, Any]:
-    """A comparison as a page shows it."""
+    """A comparison as a page shows it. `place` is what the disclosure is beside, `where` the page that shows both."""
     figures = [{**one, "label": LABELS[one["name"]]} for one in found.result["figures"]]
     state = (str(found.get_state_display()), COLOURS[found.state])
     more = {"by": found.closed_by.name if found.closed_by else "", "closed_at": found.closed_at, "reason": found.reason}
-    return {**found.result, **more, "pk": found.pk, "figures": figures, "state": state, "analysis": found.analysis_id}
+    place = "log" if found.feed_id is None else "feed"
+    shown = {"pk": found.pk, "figures": figures, "state": state, "place": place, "where": _where(found)}
+    return {**found.result, **more, **shown, "notes": _notes(found.result, place)}
+
+
+def _where(found: Comparison) -> str:
+    page = (
+        reverse("analysis", args=[found.analysis_id])
+        if found.feed_id is None
+        else reverse("feed", args=[found.feed_id])
+    )
+    return f"{page}#declared"
+
+
+def _notes(result: dict[str, Any], place: str) -> list[str]:
+    """What a reader must know of the counting, as sentences."""
+    said = [
+        f"Counted for the accounts that the disclosure names and the {place} has."
+        if result["basis"] == "accounts"
+        else f"The {place} has none of the accounts that the disclosure names: counted for all accounts together, so that "
+        "only too few calls mean anything.",
+        f"The {place} has the whole period."
+        if result["covered"]
+        else f"The {place} has a part of the period only: too few calls mean nothing.",
+    ]
+    if result.get("silent"):
+        said.append("For more than a day of the period nothing came, and nobody knows what was called then.")
+    if result.get("elsewhere"):
+        said.append("The provider sends other feeds as well: too few calls in this one mean nothing.")
+    if result.get("kind") == "windows":
+        said.append("Counted from aggregated windows.")
+    if any("across" in one for one in result["figures"]):
+        said.append(
+            "Windows that lie across the beginning or the end of the period stand beside the count, not in it: how much of "
+            "them was within is not known. They make no gap."
+        )
+    if result.get("mixed"):
+        other = "aggregated windows" if result["kind"] == "calls" else "single calls"
+        said.append(f"The feed has {other} of the period as well. They may be of the same calls and were not added.")
+    if result.get("without_prompt_hash"):
+        count = result["without_prompt_hash"]
+        said.append(f"{count:,} of the calls have no hash of their prompt: one that was sent twice counts twice.")
+    return said
 
 
 @login_required
@@ -47,7 +89,7 @@ def gap_dismiss(request: SignedInRequest, pk: int) -> HttpResponse:
         lambda data: dismiss_gap(found.pk, by=request.user, **data),
         title=f"Look at a gap: {found.version.filing.reference}",
         submit="Save",
-        back=reverse("analysis", args=[found.analysis_id]) + "#declared",
+        back=_where(found),
         intro="It is shown as looked at, with your reason. Nobody outside the ministry is told, and no case is opened.",
         done="Saved.",
     )

@@ -101,7 +101,7 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
     instant = now()
     alerts = Alert.objects.visible_to(request.user).select_related("feed__organisation")
     waiting = list(alerts.waiting()[:SHOWN])
-    gaps = Comparison.objects.visible_to(request.user).waiting().select_related("version__filing", "closed_by")
+    gaps = Comparison.objects.visible_to(request.user).waiting().select_related("closed_by")
     counts = dict(alerts.order_by().values_list("state").annotate(n=Count("pk")))
     feeds = Feed.objects.visible_to(request.user).select_related("organisation").order_by("organisation__name", "name")
     page = {
@@ -229,11 +229,14 @@ def own_feeds(request: SignedInRequest) -> HttpResponse:
 @login_required
 @require_safe
 def feed(request: SignedInRequest, pk: int) -> HttpResponse:
-    """One feed: what came, what was rejected, whether it is late. Of alerts it says nothing to a provider."""
+    """One feed: what came, what was rejected, whether it is late. Of alerts and declared volumes nothing to a provider."""
     found = get_object_or_404(Feed.objects.visible_to(request.user).select_related("organisation"), pk=pk)
     instant = now()
     batches = Batch.objects.visible_to(request.user).filter(feed=found)
     alerts = Alert.objects.visible_to(request.user).filter(feed=found).waiting()
+    beside = Comparison.objects.visible_to(request.user).filter(feed=found).select_related("closed_by")
+    gaps = list(beside.waiting()[:SHOWN])
+    others = beside.exclude(state="open").order_by("-pk")[:SHOWN]
     page = {
         "feed": found,
         "state": (found.get_state_display(), "green" if found.state == "active" else "grey"),
@@ -242,6 +245,8 @@ def feed(request: SignedInRequest, pk: int) -> HttpResponse:
         "sums": batches.aggregate(rows=Sum("rows", default=0), rejected=Sum("rejected", default=0)),
         **figure(batches, instant),
         "alerts": [{"alert": a, "state": state_of(a)} for a in alerts[:SHOWN]],
+        # What waits for somebody comes first.
+        "comparisons": [shown_comparison(one) for one in (*gaps, *others)],
         "reading": WindowReading.objects.visible_to(request.user).filter(feed=found).order_by("-pk").first(),
         "verbs": allowed(request.user, FEED_RULES, found),
         "back": reverse("monitoring" if request.user.is_ministry else "own_feeds"),
