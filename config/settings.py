@@ -433,6 +433,7 @@ SPECTACULAR_SETTINGS = {
         "AuthorisationState": "disclosures.models.Authorisation.State",
         "CaseState": "cases.models.Case.State",
         "CaseOutcome": "cases.models.case.Outcome",
+        "ComparisonState": "monitoring.models.Comparison.State",
         "EvidenceKind": "evidence.models.EvidenceItem.Kind",
         "ExtensionState": "cases.models.ExtensionRequest.State",
         "FilingState": "disclosures.models.Filing.State",

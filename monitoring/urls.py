@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from monitoring.api import alerts, analyses
+from monitoring.api import alerts, analyses, declared
 from monitoring.api import feeds as api
 from monitoring.views import analysis as views
 from monitoring.views import comparison, feeds
@@ -43,6 +43,11 @@ urlpatterns = [
     path(
         "api/v1/usage/feeds/<row_number_of_monitoring:pk>/resume/", api.Resume.as_view(), name="api_usage_feed_resume"
     ),
+    path(
+        "api/v1/usage/feeds/<row_number_of_monitoring:pk>/declared/",
+        declared.DeclaredBesideFeed.as_view(),
+        name="api_usage_feed_declared",
+    ),
     path("api/v1/alerts/", alerts.Alerts.as_view(), name="api_alerts"),
     path("api/v1/alerts/<alert_reference:reference>/", alerts.OneAlert.as_view(), name="api_alert"),
     path("api/v1/alerts/<alert_reference:reference>/dismiss/", alerts.Dismiss.as_view(), name="api_alert_dismiss"),
@@ -62,7 +67,7 @@ urlpatterns = [
     ),
     path(
         "api/v1/analyses/<row_number_of_monitoring:pk>/declared/",
-        analyses.DeclaredBeside.as_view(),
+        declared.DeclaredBeside.as_view(),
         name="api_analysis_declared",
     ),
     path("monitoring/", feeds.monitoring, name="monitoring"),

@@ -119,7 +119,8 @@ def everything(today: datetime = TODAY) -> Everything:
         endpoint = add_endpoint(w.complainant.organisation_id, by=w.complainant, url="https://hooks.heron.example/")
     referral = referred.referrals.get()
     assert allegation is not None
-    gap = _gap(reading, submitted)
+    gap = _gap(submitted, analysis=reading)
+    _gap(submitted, feed=alert.feed)
     e.args = {
         "gap_dismiss": [gap.pk],
         "alert": [alert.reference],
@@ -251,12 +252,14 @@ def alerted(w: World, name: str = "main") -> Alert:
     return alert
 
 
-def _gap(reading: Analysis, filing: Any) -> Comparison:
-    """A gap between a log and what was declared, as an analysis leaves it."""
+def _gap(filing: Any, **beside: Analysis | Feed) -> Comparison:
+    """A gap between a log or a feed and what was declared, as reading it leaves it."""
     figure = {"name": "requests", "declared": 5, "precision": "exact", "counted": 300, "gap": True}
     spans = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z", "ongoing": False, "covered": True}
     result = {"reference": filing.reference, **spans, "basis": "accounts", "figures": [figure], "gap": True}
-    return Comparison.objects.create(analysis=reading, version=filing.latest, result=result, state="open")
+    if "feed" in beside:
+        result |= {"kind": "calls", "mixed": False, "silent": False, "elsewhere": False, "without_prompt_hash": 0}
+    return Comparison.objects.create(**beside, version=filing.latest, result=result, state="open")
 
 
 def _authorisations(w: World) -> list[Authorisation]:

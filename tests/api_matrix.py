@@ -382,6 +382,8 @@ MATRIX: dict[str, str] = {
     "GET api_standing_declarations": "200 200 200 403 403 403 401",
     "GET api_usage_feed active": "200 404 404 200 403 403 401",
     "GET api_usage_feed paused": "200 404 404 200 403 403 401",
+    "GET api_usage_feed_declared active": "403 403 403 200 403 403 401",
+    "GET api_usage_feed_declared paused": "403 403 403 200 403 403 401",
     "POST api_usage_feed_pause active": "403 403 403 200 403 403 401",
     "POST api_usage_feed_pause paused": "403 403 403 409 403 403 401",
     "POST api_usage_feed_resume active": "403 403 403 409 403 403 401",

@@ -15,9 +15,9 @@ from rest_framework.views import APIView
 from accounts.api.endpoints import One, Verb, described
 from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem
 from monitoring.actions.analysis import request_analysis
-from monitoring.models import Analysis, AnalysisReport, Comparison
+from monitoring.models import Analysis, AnalysisReport
 from monitoring.models.analysis import read_by
-from web.api import Input, Kept, Whole, entity_tag, refuse_unknown
+from web.api import Input, Whole, entity_tag, refuse_unknown
 
 READ, WRITE = "evidence:read", "evidence:write"
 MOST = 10_000_000  # requests a minute
@@ -197,55 +197,3 @@ Authorisations = extend_schema_view(
         responses={(200, "application/json"): {"type": "array", "items": {"type": "object"}}},
     )
 )(_Authorisations)
-
-
-class FigureSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(help_text="requests, input_tokens, output_tokens or accounts_used")
-    declared = serializers.IntegerField()
-    precision = serializers.CharField()
-    counted = serializers.IntegerField()
-    gap = serializers.BooleanField()
-
-
-class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
-    """A declared version of a disclosure beside the log. `state` is `open` while nobody has looked at a gap."""
-
-    reference = serializers.CharField(source="version.filing.reference", read_only=True)
-    version = serializers.IntegerField(source="version.number", read_only=True)
-    begins = Kept(source="result.from", read_only=True)
-    ends = Kept(source="result.to", read_only=True)
-    basis = serializers.CharField(source="result.basis", read_only=True, help_text="accounts or period")
-    covered = serializers.BooleanField(source="result.covered", read_only=True)
-    figures = FigureSerializer(source="result.figures", many=True, read_only=True)
-
-    class Meta:
-        model = Comparison
-        fields = (
-            "id",
-            "reference",
-            "version",
-            "state",
-            "begins",
-            "ends",
-            "basis",
-            "covered",
-            "figures",
-            "closed_at",
-            "reason",
-        )
-        read_only_fields = fields
-
-
-@extend_schema_view(get=extend_schema(tags=["evidence"], summary="Declared disclosures beside a log, for the ministry"))
-class DeclaredBeside(generics.ListAPIView[Comparison]):
-    """What others declared for the log's accounts and period, beside what the log has. For the ministry alone."""
-
-    scopes = {"GET": "alerts:read"}
-    serializer_class = ComparisonSerializer
-    queryset = Comparison.objects.none()
-
-    def get_queryset(self) -> Any:
-        if "pk" not in self.kwargs:  # the schema is being drawn
-            return Comparison.objects.none()
-        found = get_object_or_404(Analysis.objects.visible_to(self.request.user), pk=self.kwargs["pk"])
-        return Comparison.objects.visible_to(self.request.user).filter(analysis=found).select_related("version__filing")
