@@ -26,6 +26,7 @@ from ledger.models import Event
 from ledger.time import now, standing_at
 from monitoring import tasks as watching
 from monitoring.actions.analysis import request_analysis
+from monitoring.models import Comparison
 from monitoring.work import work
 from notifications.letters import render
 from notifications.models import Message
@@ -101,6 +102,8 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     content = story.allegation_content(701, item, respondent="x")
     story.file_it("allegation", by, with_canaries("allegation", content, canary))
     permission_with_canaries(by, canary)
+    third = person(organisation("Plover Ltd"), "company_officer")
+    of_log = declared_with_a_canary(third, by, canary, "ministry.figure.log", "2026-03-02", "2026-03-06")
     log = usage_log_with_canaries(by, canary)
     notice = notice_to(case, by)
     for question in notice.questions.all():
@@ -126,10 +129,23 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     account = hashed("account", "together 0").encode()
     rows = usage_rows(now() - timedelta(hours=4), 4).replace(account, canary("ministry.account").encode())
     send(by, rows, canary("feed.batch"))
+    of_feed = declared_with_a_canary(third, by, canary, "ministry.figure.feed", "2026-10-01", "2026-10-02")
+    send(by, lines([{**row, "ts": "2026-10-01T10:00:00Z"} for row in ordinary(1)[:2]]), "past")
     watching.watch_all()
+    assert {row.version.filing for row in Comparison.objects.all()} == {of_log, of_feed}
     cases.add_note(case.pk, by=w.caseworker, text=canary("ministry.note"))
     cases.write_brief(case.pk, by=w.caseworker, head="summary", text=canary("ministry.brief"), number=0)
     cases.propose(case.pk, by=w.caseworker, outcome="settled", reasons=canary("ministry.proposal"))
+
+
+def declared_with_a_canary(third: User, about: User, canary: Canaries, name: str, first: str, last: str) -> Any:
+    """What a third company declared of this one's models, in figures that nobody guesses: raw, and as pages write them."""
+    figure = secrets.randbelow(10**14) + 10**14
+    canary.words |= {name: str(figure), f"{name}.written": f"{figure:,}"}
+    content = story.disclosure_content(int(first[5:7]), requests={"precision": "exact", "value": figure})
+    days = {"started_at": {"precision": "exact", "value": first}, "ended_at": {"precision": "exact", "value": last}}
+    said = {**content, **days, "ongoing": False, "target_organisation": about.organisation.name}
+    return story.file_it("disclosure", third, said)
 
 
 def usage_log_with_canaries(by: User, canary: Canaries) -> Any:
