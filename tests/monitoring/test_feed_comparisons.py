@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.db.models import QuerySet
-from django.test import Client as Browser
 from django.urls import reverse
 
 from accounts.models import User
@@ -330,7 +329,7 @@ def test_two_that_count_at_once_keep_two_without_lock_and_constraint(
 
 
 def test_one_that_cannot_be_counted_holds_up_no_other_and_mends_itself(
-    provider: User, filer: User, tmp_path: Path, storage: Path, client: Browser
+    provider: User, filer: User, tmp_path: Path, storage: Path
 ) -> None:
     earlier = {"started_at": {"precision": "exact", "value": "2026-10-01"}}
     earlier |= {"ended_at": {"precision": "exact", "value": "2026-10-02"}}
