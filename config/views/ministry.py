@@ -22,7 +22,8 @@ from cases.models import (
 from config.views.blocks import Block, Row, block, first
 from disclosures.models import Filing
 from ledger.time import local_date, now
-from monitoring.models import Alert
+from monitoring.models import Alert, Comparison
+from monitoring.views.comparison import where
 
 PRESSING = 200
 
@@ -36,6 +37,7 @@ def caseworker(user: User) -> list[Block]:
         _doubts(user),
         _new_filings(user),
         _alerts(user),
+        _gaps(user),
         _cases("My cases", "You have no open case.", _open(user).filter(officer=user), "mine"),
         _cases("Covering for", "You are nobody’s deputy.", _open(user).filter(deputy=user), "covering"),
         _cases("Unassigned", "Every open case has an officer.", _open(user).filter(officer=None), "unassigned"),
@@ -174,6 +176,20 @@ def _alerts(user: User) -> Block:
         for a in first(waiting)
     ]
     return block("Alerts about usage", "No alert waits for you.", rows, more=reverse("monitoring"))
+
+
+def _gaps(user: User) -> Block:
+    """What others declared beside what a provider counted; as with alerts, a person looks and nothing follows by itself."""
+    waiting = Comparison.objects.visible_to(user).waiting().select_related("version__filing", "feed", "analysis__item")
+    rows = [
+        Row(
+            f"{c.version.filing.reference} beside {c.feed if c.analysis is None else c.analysis.item.reference}",
+            where(c),
+            "What was declared and what was counted are far apart",
+        )
+        for c in first(waiting)
+    ]
+    return block("Declared volumes to look at", "No gap waits for you.", rows, more=reverse("monitoring"))
 
 
 def _decisions(user: User) -> Block:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import SignedInRequest
 from accounts.permissions import check
+from ledger.time import local_date
 from monitoring.actions.comparing import dismiss_gap
 from monitoring.forms import AlertReasonForm
 from monitoring.models import Comparison
@@ -33,11 +35,18 @@ def shown_comparison(found: Comparison) -> dict[str, Any]:
     state = (str(found.get_state_display()), COLOURS[found.state])
     more = {"by": found.closed_by.name if found.closed_by else "", "closed_at": found.closed_at, "reason": found.reason}
     place = "log" if found.feed_id is None else "feed"
-    shown = {"pk": found.pk, "figures": figures, "state": state, "place": place, "where": _where(found)}
-    return {**found.result, **more, **shown, "notes": _notes(found.result, place)}
+    shown = {"pk": found.pk, "figures": figures, "state": state, "place": place, "where": where(found)}
+    return {**found.result, **more, **shown, **_days(found.result), "notes": _notes(found.result, place)}
 
 
-def _where(found: Comparison) -> str:
+def _days(result: dict[str, Any]) -> dict[str, date]:
+    """The first and the last day; the period ends with the first instant after it, at midnight here or an hour after."""
+    begins, ends = (local_date(datetime.fromisoformat(result[name])) for name in ("from", "to"))
+    return {"begins": begins, "ends": ends - timedelta(days=1)}
+
+
+def where(found: Comparison) -> str:
+    """The page on which a comparison is shown."""
     page = (
         reverse("analysis", args=[found.analysis_id])
         if found.feed_id is None
@@ -89,7 +98,7 @@ def gap_dismiss(request: SignedInRequest, pk: int) -> HttpResponse:
         lambda data: dismiss_gap(found.pk, by=request.user, **data),
         title=f"Look at a gap: {found.version.filing.reference}",
         submit="Save",
-        back=_where(found),
+        back=where(found),
         intro="It is shown as looked at, with your reason. Nobody outside the ministry is told, and no case is opened.",
         done="Saved.",
     )

@@ -29,11 +29,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_person_ends_a_gap_with_a_reason(gap: Comparison, caseworker: User) -> None:
     staff = cast.signed_in(caseworker)
     where = reverse("feed", args=[gap.feed_id])
+    first = staff.get(reverse("home")).content.decode()
+    assert "Declared volumes to look at (1)" in first
+    assert f'href="{where}#declared"' in first
     overview = staff.get(reverse("monitoring")).content.decode()
     assert f'href="{where}#declared"' in overview
     assert "what was declared and what a feed shows differ" in overview
     page = staff.get(where).content.decode()
     assert "Beside what others declared" in page
+    assert "Monday 16 November 2026 to Tuesday 17 November 2026 " in page
     assert f"{FIGURE:,} (exact)" in page
     assert "Counted for the accounts that the disclosure names and the feed has. The feed has the whole period." in page
     url = reverse("gap_dismiss", args=[gap.pk])
@@ -50,6 +54,7 @@ def test_a_person_ends_a_gap_with_a_reason(gap: Comparison, caseworker: User) ->
     assert (event.audience, event.root_id) == ([], gap.feed_id)
     assert "The figure is of all their accounts." in staff.get(where).content.decode()
     assert gap.result["reference"] not in staff.get(reverse("monitoring")).content.decode()
+    assert "No gap waits for you." in staff.get(reverse("home")).content.decode()
     with pytest.raises(Conflict):
         dismiss_gap(gap.pk, by=caseworker, reason="Again")
     assert not Case.objects.exists()
@@ -104,6 +109,7 @@ def test_an_official_with_a_conflict_sees_the_feed_and_not_the_comparison(gap: C
     page = cast.signed_in(colleague).get(reverse("feed", args=[gap.feed_id])).content.decode()
     assert "Beside what others declared" not in page
     assert gap.result["reference"] not in cast.signed_in(colleague).get(reverse("monitoring")).content.decode()
+    assert "No gap waits for you." in cast.signed_in(colleague).get(reverse("home")).content.decode()
     assert cast.signed_in(colleague).get(reverse("gap_dismiss", args=[gap.pk])).status_code == 404
     api = cast.signed_in(colleague).get(reverse("api_usage_feed_declared", args=[gap.feed_id])).json()
     assert api["results"] == []
