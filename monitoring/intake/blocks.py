@@ -170,6 +170,10 @@ def _sure(name: str, column: Any) -> Any:
     """The column in the type of SCHEMA. Raises Doubtful where a value might be out of bounds."""
     if name in COUNTS:
         least, most = (100, 599) if name == "status" else (0, LARGEST_COUNT)
+        if pa.types.is_string(column.type):
+            if not pc.all(pc.match_substring_regex(column, "^[0-9]{1,12}$")).as_py():
+                raise Doubtful
+            column = column.cast(pa.int64())
         ends = pc.min_max(column).as_py()
         if ends["min"] < least or ends["max"] > most:
             raise Doubtful
@@ -177,13 +181,21 @@ def _sure(name: str, column: Any) -> Any:
     if name == "params":
         return _params_of(column)
     if name == "refused":
-        return column
+        return _truths(column) if pa.types.is_string(column.type) else column
     values = _single(column)
     texts = values.dictionary if pa.types.is_dictionary(values.type) else values
     longest = pc.max(pc.binary_length(texts)).as_py()
     if longest is not None and longest > BY_NAME[name].most:
         raise Doubtful
     return values
+
+
+def _truths(column: Any) -> Any:
+    said = pc.utf8_lower(column)
+    true, false = (pc.is_in(said, pa.array(sorted(words))) for words in (TRUE, FALSE))
+    if not pc.all(pc.or_(pc.or_(true, false), pc.is_null(said))).as_py():
+        raise Doubtful
+    return pc.if_else(pc.is_null(said), None, true)
 
 
 def _single(column: Any) -> Any:

@@ -22,6 +22,8 @@ from monitoring.schema import BY_NAME, CANONICAL
 NAMES_AT_MOST = 64
 # Types under which Arrow passes over values that stand for nothing.
 PLAIN = {str: pa.string(), bool: pa.bool_(), int: pa.float64(), float: pa.float64()}
+# By key, or by the key of an object and the key within it.
+Others = dict[tuple[str, ...], pa.DataType]
 # What Arrow says of a key whose value is not of its type, or that is twice in a line.
 ABOUT = re.compile(r"Column\((.*)\) (?:changed from|was specified twice)")
 
@@ -35,7 +37,7 @@ class Objects:
 
     def __init__(self) -> None:
         self._sources: dict[str, pa.DataType] | None = None
-        self._others: dict[str, pa.DataType] | None = None
+        self._others: Others | None = None
         self._too_many_names = False
 
     def read(self, data: bytes) -> pa.Table:
@@ -66,7 +68,8 @@ class Objects:
         except pa.ArrowInvalid as wrong:
             # What is wrong with a key that stands for nothing is no fault of its line.
             about = ABOUT.search(str(wrong))
-            if "unexpected field" in str(wrong) or (about and about[1] in self._others):
+            others = {"/" + "/".join(where) for where in self._others}
+            if "unexpected field" in str(wrong) or (about and about[1] in others):
                 self._others = None
                 return None
             raise
@@ -90,47 +93,46 @@ def _sources(data: bytes) -> dict[str, pa.DataType]:
     return kinds
 
 
-def _others(data: bytes) -> dict[str, pa.DataType] | None:
-    """By path (/region, /params/seed) the other keys of the first lines, with a type under which Arrow passes over them.
+def _others(data: bytes) -> Others | None:
+    """The other keys of the first lines, with a type under which Arrow passes over them.
 
     If no line has any but these, names of columns need not be looked for in the text. None where there is more to one of
     them than a plain value.
     """
-    kinds: dict[str, pa.DataType] = {}
+    kinds: Others = {}
     for line in data.split(b"\n", 200)[:200]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        for path, inner in _unknown(value) if isinstance(value, dict) else ():
+        for where, inner in _unknown(value) if isinstance(value, dict) else ():
             if inner is None:
-                kinds.setdefault(path, pa.null())
+                kinds.setdefault(where, pa.null())
                 continue
             kind = PLAIN.get(type(inner))
-            if kind is None or kinds.get(path, kind) not in (kind, pa.null()) or len(kinds) == NAMES_AT_MOST:
+            if kind is None or kinds.get(where, kind) not in (kind, pa.null()) or len(kinds) == NAMES_AT_MOST:
                 return None
-            kinds[path] = kind
+            kinds[where] = kind
     return kinds
 
 
-def _unknown(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _unknown(row: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     known = {field.name for field in _params_struct({})}
     for key, value in row.items():
         if key.lower() not in CANONICAL:
-            yield f"/{key}", value
+            yield (key,), value
         elif CANONICAL[key.lower()] == "params" and isinstance(value, dict):
-            yield from ((f"/{key}/{name}", inner) for name, inner in value.items() if name not in known)
+            yield from (((key, name), inner) for name, inner in value.items() if name not in known)
 
 
-def _schema(sources: dict[str, pa.DataType], others: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
+def _schema(sources: dict[str, pa.DataType], others: Others) -> dict[str, pa.DataType]:
     """Of the columns, and of the other keys beside and within them."""
     all_of = dict(sources)
-    for path, kind in others.items():
-        name, _, inner = path.removeprefix("/").partition("/")
-        if not inner:
+    for (name, *within), kind in others.items():
+        if not within:
             all_of[name] = kind
-        elif pa.types.is_struct(all_of.get(name, kind)):
-            all_of[name] = pa.struct([*all_of[name], (inner, kind)])
+        elif pa.types.is_struct(all_of[name]):
+            all_of[name] = pa.struct([*all_of[name], (within[0], kind)])
     return all_of
 
 

@@ -96,7 +96,7 @@ def test_a_column_that_comes_late_is_read_however_it_is_written(name: str, other
 
 
 OTHER = st.dictionaries(
-    st.sampled_from(["region", "a/b", "params/seed", "accounts", "größe", "x"]),
+    st.sampled_from(["region", "a/b", "params/seed", "account/", "input_tokens/", "/status", "größe", "x", ""]),
     st.none()
     | st.booleans()
     | st.integers(-5, 5)
@@ -126,6 +126,27 @@ def test_what_stands_for_no_column_changes_nothing_and_rejects_nothing(
     first = [row for table in fresh.read(1, lines(given)) for row in table["params"].to_pylist()]
     assert first == whole["params"].slice(0, 260).to_pylist()
     assert not blocks.rejected + fresh.rejected
+
+
+@pytest.mark.parametrize("wrong", [None, "12.5", "many", "", "1234567890123"])
+@pytest.mark.parametrize("at", [0, 250])
+def test_numbers_and_flags_that_are_written_as_texts_are_read(wrong: str | None, at: int) -> None:
+    words = ("true", "False", "1", "0", "YES", "no")
+    given = [
+        {**row, "input_tokens": "12", "status": "200", "refused": words[n % 6], "input_tokens/": "x"}
+        for n, row in enumerate(many(300))
+    ]
+    if wrong is not None:
+        given[at]["input_tokens"] = wrong
+    blocks = Blocks(Layout("jsonl", "", (), 0, {}))
+    whole = pa.concat_tables(
+        [table.select(["line", "input_tokens", "refused"]) for table in blocks.read(1, lines(given))]
+    )
+    found = {row["line"]: row for row in whole.to_pylist()}
+    assert [line for line, _ in blocks.rejected] == ([] if wrong is None else [at + 1])
+    assert len(found) == 300 - len(blocks.rejected)
+    assert {row["input_tokens"] for row in found.values()} == {12}
+    assert all(row["refused"] == ((line - 1) % 6 in (0, 2, 4)) for line, row in found.items())
 
 
 def test_other_keys_that_are_alike_in_every_line_are_not_looked_for_in_the_text(
