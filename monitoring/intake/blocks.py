@@ -103,6 +103,8 @@ class Blocks:
         """Raises Doubtful (or one of Arrow's errors) unless every line is a row beyond doubt."""
         if b"\0" in data or (self.layout.kind == "jsonl" and (_escapes_nul(data) or _longest(data) > LONGEST)):
             raise Doubtful
+        if not data.isascii():
+            data.decode("utf-8")  # also where no column is: whoever reads a line by itself reads all of it
         given = self._json(data) if self.layout.kind == "jsonl" else self._csv(data)
         if any(len(column) != lines for column in given.values()):
             raise Doubtful  # empty lines, or quotation marks across lines
@@ -135,7 +137,7 @@ class Blocks:
                 strings_can_be_null=True,
                 true_values=[v for t in TRUE for v in (t, t.title(), t.upper())],
                 false_values=[v for t in FALSE for v in (t, t.title(), t.upper())],
-                check_utf8=not data.isascii(),  # ASCII is UTF-8, and told at once for the whole block
+                check_utf8=False,  # told at once for the whole block
             ),
         )
         return dict(zip(table.column_names, table.columns, strict=True))
@@ -224,6 +226,8 @@ def _params_of(column: Any) -> Any:
         raise Doubtful  # whether an object is empty is seen line by line
     for name in ("max_tokens", "temperature", "n"):
         if (top := pc.max(pc.abs(flat[name])).as_py()) is not None and top >= 1e9:
+            raise Doubtful
+        if pc.any(pc.is_nan(flat[name])).as_py():  # what no JSON has, and Python reads all the same
             raise Doubtful
     said = pc.greater(flat["logprobs"].cast(pa.int64()), 0)
     said = pc.or_(pc.fill_null(said, False), pc.fill_null(pc.greater(flat["top_logprobs"], 0), False))

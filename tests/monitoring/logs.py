@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -68,6 +70,15 @@ def _row(account: str, at: datetime, draw: Any, *, prompt: str, net: str) -> Row
 def lines(rows: list[Row]) -> bytes:
     """As JSON Lines."""
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def as_csv(rows: list[Row]) -> bytes:
+    """As a table with commas, with the columns of the first row."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return out.getvalue().encode()
 
 
 def report_of(content: bytes, options: Options | None = None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from monitoring.intake.opening import Layout, parquet
 from monitoring.report import written
 from monitoring.schema import HEADER_KEY
 from monitoring.shift import shifts
-from tests.monitoring.logs import START, Row, lines, ordinary, report_of, swept
+from tests.monitoring.logs import START, Row, as_csv, lines, ordinary, report_of, swept
 
 KINDS = [("line", pa.int64()), ("net", pa.string())]
 ROW = {k: v for k, v in ordinary(1)[0].items() if k not in ("net", "payment", "template")}
@@ -147,6 +147,24 @@ def test_numbers_and_flags_that_are_written_as_texts_are_read(wrong: str | None,
     assert len(found) == 300 - len(blocks.rejected)
     assert {row["input_tokens"] for row in found.values()} == {12}
     assert all(row["refused"] == ((line - 1) % 6 in (0, 2, 4)) for line, row in found.items())
+
+
+def test_a_number_that_is_none_is_no_parameter() -> None:
+    content = lines(many(300, params={"temperature": 1})).replace(b'"temperature": 1', b'"temperature": NaN', 1)
+    told = [
+        row for table in Blocks(Layout("jsonl", "", (), 0, {})).read(1, content) for row in table["params"].to_pylist()
+    ]
+    assert [row["temperature"] for row in told] == [None] + [1.0] * 299
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_bytes_that_are_no_text_reject_their_line_wherever_they_are(kind: str) -> None:
+    given = many(300, region="north", account="Zoë")
+    content = lines(given) if kind == "jsonl" else as_csv([{**row, "params": None} for row in given])
+    content = content.replace(b"north", b"n\xffrth", 1)
+    report = report_of(content)
+    assert (report["rows"], report["rejected_by_reason"]) == (299, {"is not UTF-8": 1})
+    assert report["rejected_lines"][0]["line"] == (1 if kind == "jsonl" else 2)
 
 
 def test_other_keys_that_are_alike_in_every_line_are_not_looked_for_in_the_text(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
 import io
@@ -24,7 +23,7 @@ from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
 from monitoring.reference import simes
 from monitoring.report import rarity
-from tests.monitoring.logs import START, jumbled, lines, ordinary, report_of, swept
+from tests.monitoring.logs import START, as_csv, jumbled, lines, ordinary, report_of, swept
 
 ROWS = ordinary(40) + swept("acc-sweep", 1500)
 US = 1_000_000
@@ -37,14 +36,6 @@ def findings(report: dict[str, Any]) -> Any:
         rows = {name: value for name, value in one["rows"].items() if "lines" not in name}
         told.append({**one, "rows": rows, "indicators": [sign["sentence"] for sign in one["indicators"]]})
     return told
-
-
-def as_csv(rows: list[dict[str, Any]]) -> bytes:
-    out = io.StringIO()
-    table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    return out.getvalue().encode()
 
 
 def as_parquet(rows: list[dict[str, Any]]) -> bytes:
