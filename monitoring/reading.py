@@ -15,7 +15,6 @@ import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring import sets
@@ -136,8 +135,9 @@ class Reading:
     def once(self, expression: Any) -> Iterator[Any]:
         """The expression's rows, worked out once, until they have been used."""
         name = f"once_{next(self._names)}"
+        table = self.keep(name, expression)
         try:
-            yield self.keep(name, expression)
+            yield table
         finally:
             self.db.drop_table(name)
 
@@ -148,6 +148,11 @@ class Reading:
         """
         waiting: list[Exactly] = []
         for one in wanted:
+            if one.templates or one.count > LINES_AT_ONCE:
+                own = rows.filter(rows.account.isin(list(one.accounts)))
+                own = own.filter(own.cluster.isin(list(one.templates))) if one.templates else own
+                self._say(one, own.select("line").order_by("line").to_pyarrow()["line"].to_numpy())
+                continue
             if waiting and sum(w.count for w in waiting) + one.count > LINES_AT_ONCE:
                 self._exact(rows, waiting)
                 waiting = []
@@ -158,17 +163,17 @@ class Reading:
     def _exact(self, rows: Any, wanted: Sequence[Exactly]) -> None:
         """The rows lie in no order: of several findings they are looked up together."""
         accounts = sorted({account for one in wanted for account in one.accounts})
-        theirs = rows.filter(rows.account.isin(accounts)).select("account", "line", "cluster")
+        theirs = rows.filter(rows.account.isin(accounts)).select("account", "line")
         found = theirs.order_by(["account", "line"]).to_pyarrow()
         starts = np.searchsorted(found["account"].to_numpy(), [*accounts, accounts[-1] + 1]).tolist()
         place = dict(zip(accounts, pairwise(starts), strict=True))
         for one in wanted:
             own = pa.concat_tables(found.slice(place[a][0], place[a][1] - place[a][0]) for a in one.accounts)
-            if one.templates:
-                own = own.filter(pc.is_in(own["cluster"], pa.array(one.templates, pa.int64())))
-            lines = np.sort(own["line"].to_numpy())
-            one.said["lines_sha256"] = self._lines(lines)
-            one.said["first_lines"] = lines[:LINES_SHOWN].tolist()
+            self._say(one, np.sort(own["line"].to_numpy()))
+
+    def _say(self, one: Exactly, lines: Any) -> None:
+        one.said["lines_sha256"] = self._lines(lines)
+        one.said["first_lines"] = lines[:LINES_SHOWN].tolist()
 
     def _lines(self, lines: Any) -> str:
         digest, folder = hashlib.sha256(), self.options.lines

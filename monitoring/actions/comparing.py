@@ -67,12 +67,14 @@ def keep_comparison(row: Comparison) -> None:
     row.state, row.at = rule.after, now()
     row.save(force_insert=True)
     # For the ministry alone: neither side learns that the other's figures were looked at.
-    record(None, f"{_kind(row)}.compared", row.ledger_root, audience=[], comparison=row.pk, gap=row.result["gap"])
-
-
-def _kind(row: Comparison) -> str:
-    """How events call what the disclosure was compared with."""
-    return "evidence" if row.feed_id is None else "feed"
+    record(
+        None,
+        "evidence.compared" if row.feed_id is None else "feed.compared",
+        row.ledger_root,
+        audience=[],
+        comparison=row.pk,
+        gap=row.result["gap"],
+    )
 
 
 @action
@@ -85,5 +87,11 @@ def dismiss_gap(comparison_id: int, *, by: User, reason: str) -> Comparison:
         raise Invalid({"reason": ["Say why"]})
     row.state, row.closed_at, row.closed_by, row.reason = "dismissed", now(), by, reason.strip()
     row.save(update_fields=["state", "closed_at", "closed_by", "reason"])
-    record(by, f"{_kind(row)}.gap_dismissed", row.ledger_root, audience=[], comparison=row.pk)
+    record(
+        by,
+        "evidence.gap_dismissed" if row.feed_id is None else "feed.gap_dismissed",
+        row.ledger_root,
+        audience=[],
+        comparison=row.pk,
+    )
     return row

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from monitoring.intake.ahead import ahead
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.clocks import far_off
-from monitoring.intake.numbers import Numbers, simhashes, whole
+from monitoring.intake.numbers import Numbers, whole
 from monitoring.intake.opening import Block, Limits, Lines, Unreadable, layout_of
 from monitoring.intake.whole import parquet_tables
 from monitoring.schema import OPTIONAL, REQUIRED
@@ -155,23 +155,34 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
     first = next(pieces, None)
     if first is None:
         raise Unreadable("The file is empty." if not lines.cut else "Nothing of the compressed file can be read.")
-    layout = layout_of(first.data, limits)
+    # Where the line after a header is too long, the header is alone in its block.
+    second = next(pieces, None) if first.ends <= 1 else None
+    layout = layout_of(first.data + (second.data if second else b""), limits)
     kept.header = layout.header
     header = _nth_line(first.data, layout.skip)
     first = Block(first.number + layout.skip, first.data[header:], first.ends - first.data.count(b"\n", 0, header))
     missing = [name for name in REQUIRED if layout.kind == "csv" and name not in layout.canonical()]
     if missing:
-        _count_all(missing, chain([first], pieces), keeper, first.number)
+        _count_all(missing, _blocks(first, second, pieces), keeper, first.number)
+        keeper.add(None, _too_long(lines))
         return
     last = 1
     # Three at work: one unpacks, one reads what a row is, and this one keeps the rows.
-    for table, rejected, last in ahead(_tables(Blocks(layout), chain([first], pieces))):  # noqa: B007
+    for table, rejected, last in ahead(_tables(Blocks(layout), _blocks(first, second, pieces))):  # noqa: B007
         keeper.add(table, rejected)
         tell(lines.taken, size, kept.rows)
-    keeper.add(None, [(line, f"has more than {limits.line:,} bytes") for line in lines.too_long])
+    keeper.add(None, _too_long(lines))
     if lines.cut:
         lines.notes.append(f"What could be read ends with line {last:,}.")
     kept.notes += lines.notes
+
+
+def _too_long(lines: Lines) -> list[tuple[int, str]]:
+    return [(line, f"has more than {lines.limits.line:,} bytes") for line in lines.too_long]
+
+
+def _blocks(first: Block, second: Block | None, pieces: Iterable[Block]) -> Iterable[Block]:
+    return chain([first], [second] if second else [], pieces)
 
 
 def _tables(blocks: Blocks, pieces: Iterable[Block]) -> Iterator[tuple[pa.Table | None, list[tuple[int, str]], int]]:
@@ -255,10 +266,9 @@ class _Keeper:
             self._name(kind, words[kind].dictionary, numbers)
         if "template" in some:
             template = some.pop("template")
-            found["template"] = self.numbers.of_templates(template)
-            first = template.slice(0, 1000)
-            self.simhashes[0] += len(first) - first.null_count
-            self.simhashes[1] += int(simhashes(first)[1].sum())
+            found["template"], simhashed = self.numbers.of_templates(template)
+            self.simhashes[0] += len(template) - template.null_count
+            self.simhashes[1] += simhashed
         found |= self.numbers.of({kept: a for kept, a in some.items() if kept not in words})
         return {kept: (found | absent)[kept] for kept in NUMBERED}
 

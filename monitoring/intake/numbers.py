@@ -52,14 +52,14 @@ class Numbers:
             rows[name] = values[name].take(array.indices)
         return rows, values
 
-    def of_templates(self, texts: pa.Array) -> pa.Array:
-        """16 hexadecimal digits are their own number (of the same bits, signed); any other text is hashed."""
+    def of_templates(self, texts: pa.Array) -> tuple[pa.Array, int]:
+        """16 hexadecimal digits are their own number (the same bits, signed), others are hashed; and how many are so."""
         known, own = simhashes(texts)
         if own.all():
-            return pa.array(known)
+            return pa.array(known), len(own)
         other = texts.filter(pa.array(~own))
         known[~own] = self.of({"text": other})["text"].fill_null(0).to_numpy()
-        return pa.array(known, mask=texts.is_null().to_numpy(zero_copy_only=False))
+        return pa.array(known, mask=texts.is_null().to_numpy(zero_copy_only=False)), int(own.sum())
 
 
 def simhashes(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

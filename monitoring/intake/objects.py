@@ -25,7 +25,7 @@ PLAIN = {str: pa.string(), bool: pa.bool_(), int: pa.float64(), float: pa.float6
 # By key, or by the key of an object and the key within it.
 Others = dict[tuple[str, ...], pa.DataType]
 # What Arrow says of a key whose value is not of its type, or that is twice in a line.
-ABOUT = re.compile(r"Column\((.*)\) (?:changed from|was specified twice)")
+ABOUT = re.compile(r"Column\((.*)\) (?:changed from|was specified twice)", re.DOTALL)
 
 
 class Doubtful(Exception):
@@ -106,11 +106,13 @@ def _others(data: bytes) -> Others | None:
         except (ValueError, RecursionError):
             continue
         for where, inner in _unknown(value) if isinstance(value, dict) else ():
+            if where not in kinds and len(kinds) == NAMES_AT_MOST:
+                return None
             if inner is None:
                 kinds.setdefault(where, pa.null())
                 continue
             kind = PLAIN.get(type(inner))
-            if kind is None or kinds.get(where, kind) not in (kind, pa.null()) or len(kinds) == NAMES_AT_MOST:
+            if kind is None or kinds.get(where, kind) not in (kind, pa.null()):
                 return None
             kinds[where] = kind
     return kinds

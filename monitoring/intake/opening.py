@@ -18,8 +18,8 @@ from isal import isal_zlib
 from monitoring.schema import CANONICAL, HEADER_KEY
 
 PACKED = 1 << 18  # bytes of a compressed file at a time
-PIECE = 1 << 20  # bytes that are unpacked at a time, and how many are few
-FEW = 1 << 16
+PIECE = 1 << 20  # bytes that are unpacked at a time: no more than a line may have
+FEW = 1 << 16  # bytes: fewer are put together
 BLOCK = 16 << 20  # bytes of text that are read at a time
 NEWLINE = 10
 MARK = b"\xef\xbb\xbf"
@@ -85,6 +85,15 @@ class Lines:
                     continue
                 start, skipping, number = piece.find(b"\n") + 1, False, number + 1
             view = memoryview(piece)
+            first = piece.find(b"\n", start) + 1 if rest_size and end > start else 0
+            if first and rest_size + first - 1 - start > self.limits.line:
+                # The line that began in earlier pieces ends here, and is too long wherever the pieces were cut.
+                if whole:
+                    block = _block(number, whole)
+                    yield block
+                    number, whole, whole_size = number + block.ends, [], 0
+                self.too_long.append(number)
+                number, start, rest, rest_size = number + 1, first, [], 0
             if end > start:
                 whole += [*rest, view[start:end]]
                 whole_size += rest_size + end - start
@@ -248,11 +257,11 @@ def _said(line: bytes) -> dict[str, Any] | None:
     """What the first line says of the file, where it is a header (docs/usage-log.md) and not a row."""
     try:
         value = json.loads(line.lstrip(b"# ").decode("utf-8"))
+        if not isinstance(value, dict) or not isinstance(value.get(HEADER_KEY), dict):
+            return {} if line.startswith(b"#") else None
         # It goes into the report: what no JSON has (NaN, half a character) is not taken, nor what nobody would read.
         if len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")) > HEADER_BYTES:
             return {}
     except (ValueError, RecursionError):
         return {} if line.startswith(b"#") or HEADER_KEY.encode() in line[:64] else None
-    if isinstance(value, dict) and isinstance(value.get(HEADER_KEY), dict):
-        return cast("dict[str, Any]", value[HEADER_KEY])
-    return {} if line.startswith(b"#") else None
+    return cast("dict[str, Any]", value[HEADER_KEY])

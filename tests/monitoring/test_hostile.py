@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import tracemalloc
@@ -15,10 +16,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from monitoring.intake import Limits, Unreadable, take_in, whole
+from monitoring.intake import Limits, Unreadable, objects, take_in, whole
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.opening import Layout, parquet
 from monitoring.report import written
@@ -147,6 +149,37 @@ def test_numbers_and_flags_that_are_written_as_texts_are_read(wrong: str | None,
     assert len(found) == 300 - len(blocks.rejected)
     assert {row["input_tokens"] for row in found.values()} == {12}
     assert all(row["refused"] == ((line - 1) % 6 in (0, 2, 4)) for line, row in found.items())
+
+
+@pytest.mark.parametrize("length", [1_100_000, 1_500_000, 3_000_000])
+@pytest.mark.parametrize("at", [0, 1000, 5999])
+def test_a_line_is_too_long_by_its_length_alone(tmp_path: Path, length: int, at: int) -> None:
+    rows = [json.dumps(row).encode() for row in many(6000)]
+    rows[at] = b'{"x":"' + b"y" * length + b'",' + rows[at][1:]
+    content = b'{"candour_usage_log":{"rows_written":6000}}\n' + b"\n".join(rows) + b"\n"
+    for name, packed in (
+        ("plain", content),
+        ("gzip", gzip.compress(content, 1)),
+        ("zstd", zstandard.compress(content)),
+    ):
+        (tmp_path / name).write_bytes(packed)
+        kept = take_in(tmp_path / name, tmp_path / f"{name}.kept")
+        assert (kept.rows, kept.listed) == (5999, [(at + 2, "has more than 1,048,576 bytes")])
+
+
+def test_a_long_first_row_is_no_header(tmp_path: Path) -> None:
+    content = lines([{**row, "x": "y" * 20_000} for row in many(3)])
+    (tmp_path / "log").write_bytes(content)
+    assert take_in(tmp_path / "log", tmp_path / "kept").rows == 3
+
+
+def test_more_keys_without_a_value_than_an_honest_file_has_make_no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    widths = []
+    read_json = objects._read_json
+    monkeypatch.setattr(objects, "_read_json", lambda d, s, o: widths.append(len(s)) or read_json(d, s, o))
+    given = [{**row, **{f"k{n}-{i}": None for i in range(50)}} for n, row in enumerate(many(300))]
+    assert sum(t.num_rows for t in Blocks(Layout("jsonl", "", (), 0, {})).read(1, lines(given))) == 300
+    assert max(widths) < 100
 
 
 def test_a_number_that_is_none_is_no_parameter() -> None:

@@ -42,8 +42,10 @@ def test_a_simhash_is_its_own_number_and_any_other_text_is_hashed(
 ) -> None:
     array = pa.array(texts, pa.string()).slice(cut)
     told = [signed(int(text, 16)) if _hexadecimal(text) else by_hand(text) for text in array.to_pylist()]
-    assert numbers.of_templates(array).to_pylist() == told
+    found, simhashed = numbers.of_templates(array)
+    assert found.to_pylist() == told
     own = simhashes(array)[1].tolist()
+    assert simhashed == sum(own)
     assert own == [_hexadecimal(text) for text in array.to_pylist()]
 
 
