@@ -136,8 +136,10 @@ def take_in(
         else:
             _read_text(path, limits, keeper, tell)
         keeper.finish(limits)
-    finally:
-        keeper.close()
+    except BaseException:
+        keeper.abandon()
+        raise
+    keeper.close()
     hashing.join()
     kept.sha256 = digest.hexdigest()
     return kept
@@ -227,10 +229,16 @@ class _Keeper:
         self.known: dict[str, set[str]] = {kind: set() for kind in NAMED}
         self.full: set[str] = set()
 
-    def close(self) -> None:
+    def abandon(self) -> None:
+        """Throw away what was begun. Nothing is closed: where there is no memory, that ends the process before it has said
+        what was wrong. It goes with the last that holds it.
+        """
         if self.writer is not None:
-            # What was begun is thrown away. To close a writer that had no memory for its rows ends the process.
             self.writer.is_open = False
+        self.raw.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of what it held."""
         self.db.close()
         self.numbers.close()
         self.raw.unlink(missing_ok=True)

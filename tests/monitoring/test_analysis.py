@@ -97,7 +97,7 @@ def test_a_file_that_takes_too_much_memory_ends_with_its_reason(
     world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(monitoring.work, "MEMORY", 450)
+        patch.setattr(monitoring.work, "MEMORY", 300)
         done = work(asked(world, LOG).pk)
     assert done is not None
     assert (done.state, done.failure) == ("failed", monitoring.work.TOO_LARGE)
