@@ -17,6 +17,7 @@ import pyarrow.csv
 import pyarrow.json
 
 from monitoring.intake.lines import EARLIEST_US, FALSE, LATEST_US, NUMBER, TEXTS, TRUE, Rejected, _params, row_of
+from monitoring.intake.numbers import whole
 from monitoring.intake.objects import Doubtful, Objects
 from monitoring.intake.opening import Layout
 from monitoring.schema import BY_NAME, CANONICAL, LARGEST_COUNT, REQUIRED
@@ -184,7 +185,7 @@ def _sure(name: str, column: Any) -> Any:
         return _params_of(column)
     if name == "refused":
         return _truths(column) if pa.types.is_string(column.type) else column
-    values = _single(column)
+    values = whole(column)
     texts = values.dictionary if pa.types.is_dictionary(values.type) else values
     longest = pc.max(pc.binary_length(texts)).as_py()
     if longest is not None and longest > BY_NAME[name].most:
@@ -200,18 +201,10 @@ def _truths(column: Any) -> Any:
     return pc.if_else(pc.is_null(said), None, true)
 
 
-def _single(column: Any) -> Any:
-    """A column as one array; chunks with dictionaries of their own get one in common."""
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    whole = column.unify_dictionaries().combine_chunks()
-    return whole if not isinstance(whole, pa.ChunkedArray) else pa.concat_arrays(whole.chunks)
-
-
 def _params_of(column: Any) -> Any:
     """The kept parameters: of JSON texts each different one is read once; of objects, their fields."""
     if not pa.types.is_struct(column.type):
-        values = _single(column)
+        values = whole(column)
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
         try:

@@ -19,9 +19,9 @@ from monitoring.intake.lines import TEXTS
 from monitoring.schema import BY_NAME, CANONICAL
 
 # Names of columns in one file, spelled in capitals or not: beyond it each line is read alone.
-NAMES_AT_MOST = 64
+KEYS_AT_MOST = 64
 # Types under which Arrow passes over values that stand for nothing.
-PLAIN = {str: pa.string(), bool: pa.bool_(), int: pa.float64(), float: pa.float64()}
+SIMPLE = {str: pa.string(), bool: pa.bool_(), int: pa.float64(), float: pa.float64()}
 # By key, or by the key of an object and the key within it.
 Others = dict[tuple[str, ...], pa.DataType]
 # What Arrow says of a key whose value is not of its type, or that is twice in a line.
@@ -53,7 +53,7 @@ class Objects:
         if table is None:
             # A column that the first lines do not have is read as what it is from here on.
             self._sources |= {name: _kind(CANONICAL[name.lower()]) for name in _late(data, self._sources)}
-            if len(self._sources) > NAMES_AT_MOST:
+            if len(self._sources) > KEYS_AT_MOST:
                 self._too_many_names = True
                 raise Doubtful
             table = _read_json(data, self._sources, "ignore")
@@ -75,18 +75,25 @@ class Objects:
             raise
 
 
+def _first(data: bytes) -> Iterator[dict[str, Any]]:
+    """The first lines that are objects."""
+    for line in data.split(b"\n", 200)[:200]:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
 def _sources(data: bytes) -> dict[str, pa.DataType]:
     """The JSON names of columns in this file with the Arrow type to read each as, told from the first lines.
 
     A line that has other types fails as a whole and is read on its own.
     """
     kinds: dict[str, pa.DataType] = {}
-    for line in data.split(b"\n", 200)[:200]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        for key, inner in value.items() if isinstance(value, dict) else ():
+    for row in _first(data):
+        for key, inner in row.items():
             name = CANONICAL.get(key.lower())
             if name and (key not in kinds or inner is not None):
                 kinds[key] = _seen(name, inner)
@@ -100,18 +107,14 @@ def _others(data: bytes) -> Others | None:
     them than a plain value.
     """
     kinds: Others = {}
-    for line in data.split(b"\n", 200)[:200]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        for where, inner in _unknown(value) if isinstance(value, dict) else ():
-            if where not in kinds and len(kinds) == NAMES_AT_MOST:
+    for row in _first(data):
+        for where, inner in _unknown(row):
+            if where not in kinds and len(kinds) == KEYS_AT_MOST:
                 return None
             if inner is None:
                 kinds.setdefault(where, pa.null())
                 continue
-            kind = PLAIN.get(type(inner))
+            kind = SIMPLE.get(type(inner))
             if kind is None or kinds.get(where, kind) not in (kind, pa.null()):
                 return None
             kinds[where] = kind
@@ -144,7 +147,7 @@ def _late(data: bytes, sources: Collection[str]) -> set[str]:
     Arrow is never asked to make columns of what it does not expect: rows each with a key of its own would be a table of
     as many columns as rows. Of more names than an honest file has, the first are enough.
     """
-    if len(sources) > NAMES_AT_MOST:
+    if len(sources) > KEYS_AT_MOST:
         return set()
     other = _other_names(sources)
     if not pc.match_substring_regex(pa.array([data], pa.large_binary()), other)[0].as_py():
@@ -158,7 +161,7 @@ def _late(data: bytes, sources: Collection[str]) -> set[str]:
             raise Doubtful from None
         names = value if isinstance(value, dict) else ()
         found |= {name for name in names if name.lower() in CANONICAL and name not in sources}
-        if len(found) + len(sources) > NAMES_AT_MOST:
+        if len(found) + len(sources) > KEYS_AT_MOST:
             break
     return found
 
