@@ -51,7 +51,7 @@ bench-detection: .venv-dev/.installed
 	@$(DEV) -m bench.detection $(ARGS)
 
 soak: .venv-dev/.installed static/vendor/.copied browser
-	@SOAK=1 $(DEV) -m pytest -n 0 -s tests/faults tests/test_api_fuzz.py $(ARGS)
+	@SOAK=1 $(DEV) -m pytest -n 0 -s tests/faults tests/test_api_fuzz.py tests/monitoring/test_many_and_one.py $(ARGS)
 
 # --- Environments -----------------------------------------------------------------------------------------------------
 .venv/.installed: requirements/base.txt

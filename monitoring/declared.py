@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitoring.intake import Kept
-from monitoring.intake.keeping import connect
+from monitoring.intake.database import connect
 from monitoring.intake.numbers import numbers_of
 
 # A figure and a count that differ by less than this are taken as the same: estimates are seldom better.

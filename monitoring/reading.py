@@ -15,6 +15,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring import sets
@@ -25,7 +26,8 @@ from monitoring.findings import Unit, compared, correct, signs_of
 from monitoring.indicators.coordination import templates_of_each
 from monitoring.intake import Kept
 from monitoring.intake.ahead import ahead
-from monitoring.intake.keeping import MEMORY, SMALL, THREADS
+from monitoring.intake.database import within
+from monitoring.intake.keeping import ENDS, SMALL
 from monitoring.intake.numbers import numbers_of
 from monitoring.intake.opening import parquet
 from monitoring.matching import Match, Permit, matched, reasons
@@ -51,7 +53,9 @@ class Options:
 
 AT_ONCE = 250_000  # rows
 PART = 8_000_000  # rows, about, that are measured together
+HIGH = 12  # bits of an account's number: accounts whose first bits are the same are measured together
 LINES_AT_ONCE = 5_000_000
+LEAST, MOST = -(1 << 63), (1 << 63) - 1  # of an account's number
 EVERY = 101
 EXACTLY_AT_MOST = 100  # findings whose rows are named by their lines
 LINES_SHOWN = 20
@@ -73,7 +77,11 @@ class Reading:
 
     def __init__(self, kept: Kept, options: Options = NOTHING_TOLD) -> None:
         self.kept, self.options = kept, options
-        self.db: Any = ClickHouse().connect(options.analytics) if options.analytics else _duckdb(kept)
+        self.db: Any
+        if options.analytics:
+            self.db = ClickHouse().connect(options.analytics)
+        else:
+            self.db = ibis.duckdb.connect(**within(kept.folder))
         self.all_rows = self.db.read_parquet(str(kept.rows_path), table_name="kept_rows")
         names = pq.read_table(kept.names_path).to_pandas()
         self.names = {kind: dict(zip(g.number, g.name, strict=True)) for kind, g in names.groupby("kind")}
@@ -83,28 +91,40 @@ class Reading:
         self.first, self.last = (int(ends[c].fillna(0).iloc[0]) for c in ("first", "last"))
         self._names = count()
         # A server is not asked part by part: it has memory for logs that are larger.
-        self.bits = 0 if options.analytics else max(0, (kept.rows - 1) // PART).bit_length()
+        self.bounds = [] if options.analytics or kept.rows <= PART else self._bounds(kept.rows)
         self.years = range(_year(self.first), _year(self.last) + 1)
 
     def close(self) -> None:
         """Let go of the file."""
         self.db.disconnect()
 
+    def _bounds(self, rows: int) -> list[int]:
+        """The number with which the accounts of each part begin, but for the first, so that parts are about as large."""
+        shift = 64 - HIGH
+        high = (self.all_rows.account >> shift).name("high")
+        counted = self.all_rows.group_by(high).agg(n=self.all_rows.count()).execute().sort_values("high")
+        # A bucket goes to the part in which its middle lies.
+        middle = counted.n.cumsum() - counted.n // 2
+        part = (middle * -(-rows // PART) // rows).to_numpy()
+        begins = np.flatnonzero(np.diff(part)) + 1
+        return [int(high) << shift for high in counted.high.to_numpy()[begins]]
+
     def clustered(self) -> Any:
         """The rows with `cluster`: the template's cluster of near-duplicates, itself where nothing is near."""
         rows = self.all_rows
         around = self._centres(rows)
-        if not len(around) and not self.bits:
+        if not len(around) and not self.bounds:
             return rows.mutate(cluster=rows.template)
         path = self.kept.folder / "clustered.parquet"
         file = parquet(self.kept.rows_path)
         schema = file.schema_arrow.append(pa.field("cluster", pa.int64()))
         # Three at work: one reads, one looks for clusters, and this one writes.
-        read = ahead(file.iter_batches(AT_ONCE))
-        with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=SMALL) as writer:
-            for batch in ahead(_clustered(batch, around, schema) for batch in read):
-                for piece in _parted(batch, self.bits):
-                    writer.write_table(pa.Table.from_batches([piece]))
+        read = ahead(piece for batch in file.iter_batches(AT_ONCE) for piece in _parted(batch, self.bounds))
+        # Not compressed: it is read some thirty times, and then thrown away.
+        how = {"compression": "none", "use_dictionary": SMALL, "write_statistics": ENDS}
+        with pq.ParquetWriter(path, schema, **how) as writer:
+            for piece in ahead(_clustered(piece, around, schema) for piece in read):
+                writer.write_table(pa.Table.from_batches([piece]))
         self.all_rows = self.db.read_parquet(str(path), table_name="clustered_rows")
         return self.all_rows
 
@@ -177,13 +197,11 @@ class Reading:
 
     def _lines(self, lines: Any) -> str:
         digest, folder = hashlib.sha256(), self.options.lines
-        pieces = [
-            "".join(f"{line}\n" for line in some.tolist()) for some in np.array_split(lines, len(lines) // AT_ONCE + 1)
-        ]
-        for piece in pieces:
-            digest.update(piece.encode())
+        for text in _texts(lines):
+            digest.update(text)
         if folder is not None:
-            (folder / f"{digest.hexdigest()}.txt").write_text("".join(pieces))
+            with (folder / f"{digest.hexdigest()}.txt").open("wb") as file:
+                file.writelines(_texts(lines))
         return digest.hexdigest()
 
     def measure(self, *parts: Any) -> pd.DataFrame:
@@ -201,11 +219,10 @@ class Reading:
 
     def parts(self, rows: Any) -> list[Any]:
         """The rows of some accounts, of some others, and so on, none too large (`clustered` has put them together)."""
-        if self.bits == 0:
+        if not self.bounds:
             return [rows]
-        each = 1 << (64 - self.bits)
-        lows = [(part << (64 - self.bits)) - (1 << 63) for part in range(1 << self.bits)]
-        return [rows.filter(rows.account.between(low, low + each - 1)) for low in lows]
+        lows, highs = [LEAST, *self.bounds], [*(bound - 1 for bound in self.bounds), MOST]
+        return [rows.filter(rows.account.between(low, high)) for low, high in zip(lows, highs, strict=True)]
 
 
 def _clustered(batch: pa.RecordBatch, around: Any, schema: pa.Schema) -> pa.RecordBatch:
@@ -215,28 +232,18 @@ def _clustered(batch: pa.RecordBatch, around: Any, schema: pa.Schema) -> pa.Reco
     return pa.RecordBatch.from_arrays([*batch.columns, cluster], schema=schema)
 
 
-def _parted(batch: pa.RecordBatch, bits: int) -> Iterator[pa.RecordBatch]:
-    """The rows by the first bits of their account: who reads some accounts passes over the groups of the others."""
-    if bits == 0:
+def _parted(batch: pa.RecordBatch, bounds: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    """The rows by their part: who reads some accounts passes over the groups of the others."""
+    if not bounds:
         yield batch
         return
-    numbers = batch.column("account").to_numpy().view(np.uint64) + np.uint64(1 << 63)
-    part = (numbers >> np.uint64(64 - bits)).astype(np.uint8)
+    part = np.searchsorted(np.array(bounds), batch.column("account").to_numpy(), side="right").astype(np.uint16)
     together = batch.take(pa.array(np.argsort(part, kind="stable")))
     start = 0
     for size in np.bincount(part).tolist():
         if size:
             yield together.slice(start, size)
         start += size
-
-
-def _duckdb(kept: Kept) -> Any:
-    return ibis.duckdb.connect(
-        threads=THREADS,
-        memory_limit=MEMORY,
-        temp_directory=str(kept.folder / "spill"),
-        preserve_insertion_order=False,
-    )
 
 
 def read(kept: Kept, options: Options = NOTHING_TOLD) -> dict[str, Any]:
@@ -290,6 +297,14 @@ def _read(reading: Reading) -> dict[str, Any]:
         kept.notes.append(f"Of the coordinated sets the {sets.SETS_AT_MOST} largest are measured.")
     missing = not_computable(kept.columns, options.rate_limit, scored, compared(peers, reference))
     return report(kept, findings, matches, values, period, innocent, drawn, missing, options.permits_sha256)
+
+
+def _texts(lines: Any) -> Iterator[bytes]:
+    """Numbers, one a line, some at a time."""
+    for some in np.array_split(lines, len(lines) // AT_ONCE + 1):
+        if len(some):
+            texts = pa.ListArray.from_arrays([0, len(some)], pa.array(some).cast(pa.string()))
+            yield pc.binary_join(texts, "\n")[0].as_py().encode() + b"\n"
 
 
 def _exactly(one: dict[str, Any], numbers: dict[str, int]) -> Exactly:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ibis
 import pandas as pd
 
 from monitoring import coordination
 from monitoring.findings import FALSE_ALARMS, Sign, Unit, signs_of
-from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things
+from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things, uses
 from monitoring.measures import scores
 from monitoring.reference import shipped
 
@@ -26,10 +27,18 @@ MIXED = 0.85  # of a set's rows in the templates that tie it: below it they are 
 
 def find(reading: Any, rows: Any, values: pd.DataFrame) -> list[coordination.Found]:
     """I10 on the rows of a log: the coordinated sets, the largest first."""
-    shared = [shared_things(rows, kind, column) for kind, column in THINGS if _source(column) in reading.present]
+    frames = [
+        shared_things(uses(rows, column), kind, column).execute()
+        for kind, column in THINGS
+        if _source(column) in reading.present
+    ]
     if "template" in reading.present:
-        shared.append(shared_things(rows, "template", "cluster", TEMPLATE_ROWS))
-    frames = [expression.execute() for expression in shared]
+        # Of each account by itself: there are as many templates as there are calls.
+        each = [
+            reading.keep(f"templates_{n}", uses(part, "cluster", TEMPLATE_ROWS))
+            for n, part in enumerate(reading.parts(rows))
+        ]
+        frames.append(shared_things(ibis.union(*each) if len(each) > 1 else each[0], "template", "cluster").execute())
     heavy = [int(account) for account in values.index[values.n >= 480]]
     if len(heavy) >= 4:
         frames.append(coordination.rhythms(hourly(rows.filter(rows.account.isin(heavy))).execute()))

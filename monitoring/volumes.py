@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from monitoring.aggregated import LONGEST
 from monitoring.declared import FIGURES, SLACK, Declared
-from monitoring.intake.keeping import connect
+from monitoring.intake.database import connect
 from monitoring.intake.numbers import numbers_of
 from monitoring.windows import SAME, rows_of
 

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from monitoring.intake import Kept, Unreadable
-from monitoring.intake.keeping import WRITTEN, connect
+from monitoring.intake.database import WRITTEN, connect
 from monitoring.schema import OPTIONAL
 
 # What makes two rows the same call (as within one file: monitoring.intake.keeping).

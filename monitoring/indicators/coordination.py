@@ -12,14 +12,17 @@ TEMPLATE_ROWS = 5
 PER_KIND = 12  # things of one kind for each account
 
 
-def shared_things(rows: Any, kind: str, column: str, least: int = 1) -> Any:
-    """(account, kind, thing, n): what of a column at least two accounts use, each in at least `least` rows; of each account
-    the 12 it uses most.
-
-    Needs: the column. Unit: rows.
-    """
+def uses(rows: Any, column: str, least: int = 1) -> Any:
+    """(account, column, n): the rows of each account with each value of a column, where there are at least `least`."""
     used = rows.filter(rows[column].notnull()).group_by(["account", column]).agg(n=ibis._.count())
-    used = used.filter(used.n >= least)
+    return used.filter(used.n >= least)
+
+
+def shared_things(used: Any, kind: str, column: str) -> Any:
+    """(account, kind, thing, n): what of a column at least two accounts use; of each account the 12 it uses most.
+
+    `used` is what is used by whom (`uses`). Needs: the column. Unit: rows.
+    """
     many = used.group_by(column).agg(users=used.count())
     shared = used.join(many.filter(many.users >= 2).select(column), column)
     things = shared.select("account", kind=ibis.literal(kind), thing=shared[column], n=shared.n)

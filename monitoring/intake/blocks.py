@@ -16,7 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 
-from monitoring.intake.lines import EARLIEST_US, FALSE, LATEST_US, NUMBER, TEXTS, TRUE, Rejected, _params, row_of
+from monitoring.intake.lines import (
+    EARLIEST_US,
+    FALSE,
+    LATEST_US,
+    NUMBER,
+    TEXTS,
+    TRUE,
+    Rejected,
+    _cells,
+    _params,
+    row_of,
+)
 from monitoring.intake.numbers import whole
 from monitoring.intake.objects import Doubtful, Objects
 from monitoring.intake.opening import Layout
@@ -50,10 +61,15 @@ ENCODED = pa.dictionary(pa.int32(), pa.string())
 DIFFERENT = ("prompt_hash", "template", "prefix_hash", "session")  # too many values to be worth a dictionary
 
 
-def _longest(data: bytes) -> int:
-    """The length of the longest line."""
-    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
-    return int(np.max(np.diff(ends, prepend=-1, append=len(data))))
+def _too_long(data: bytes) -> bool:
+    """Whether any line is longer than LONGEST."""
+    at = 0
+    while len(data) - at > LONGEST:
+        # The last end of a line among the next bytes; whatever ended before it was shorter.
+        at = data.rfind(b"\n", at, at + LONGEST + 1) + 1
+        if not at:
+            return True
+    return False
 
 
 def _escapes_nul(data: bytes) -> bool:
@@ -102,7 +118,7 @@ class Blocks:
 
     def _whole(self, number: int, data: bytes, lines: int) -> pa.Table:
         """Raises Doubtful (or one of Arrow's errors) unless every line is a row beyond doubt."""
-        if b"\0" in data or (self.layout.kind == "jsonl" and (_escapes_nul(data) or _longest(data) > LONGEST)):
+        if b"\0" in data or (self.layout.kind == "jsonl" and (_escapes_nul(data) or _too_long(data))):
             raise Doubtful
         if not data.isascii():
             data.decode("utf-8")  # also where no column is: whoever reads a line by itself reads all of it
@@ -123,6 +139,14 @@ class Blocks:
         return pa.table(columns)
 
     def _csv(self, data: bytes) -> dict[str, Any]:
+        # To Arrow a carriage return by itself ends a row.
+        if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+            raise Doubtful
+        # Of a quotation mark that is not closed it complains unless the text ends there.
+        try:
+            _cells(data[data.rfind(b"\n", 0, -1) + 1 :].removesuffix(b"\n").decode(), self.layout)
+        except Rejected:
+            raise Doubtful from None
         names = [name or f"-{index}" for index, name in enumerate(self.layout.canonical())]
         kinds = {name: pa.int64() for name in COUNTS} | dict.fromkeys(TEXTS, ENCODED)
         kinds |= {name: pa.string() for name in DIFFERENT} | {"ts": pa.string(), "refused": pa.bool_()}
@@ -130,7 +154,7 @@ class Blocks:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(data),
             pyarrow.csv.ReadOptions(column_names=names, block_size=4 << 20),
-            pyarrow.csv.ParseOptions(delimiter=self.layout.delimiter),
+            pyarrow.csv.ParseOptions(delimiter=self.layout.delimiter, newlines_in_values=True),
             pyarrow.csv.ConvertOptions(
                 column_types=kinds,
                 include_columns=[name for name in names if name[0] != "-"],

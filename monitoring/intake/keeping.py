@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from monitoring.intake.ahead import ahead
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.clocks import far_off
+from monitoring.intake.database import WRITTEN, connect
 from monitoring.intake.numbers import Numbers, whole
 from monitoring.intake.opening import Block, Limits, Lines, Unreadable, layout_of
 from monitoring.intake.whole import parquet_tables
@@ -60,10 +61,9 @@ PLAIN: dict[str, tuple[str, pa.DataType]] = {
 NAMED = ("account", "model", "endpoint", "net", "agent", "payment", "key", "finish")
 # Columns with few different values.
 SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "payment", "key", "max_tokens"]
+GROUP = 20_000  # rows, at least, that are written together
+ENDS = ["account", "us"]  # columns of which each group of rows has its smallest and largest value on record
 NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
-WRITTEN = "FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 122880"
-MEMORY = "1000MB"
-THREADS = 2
 LIMITS = Limits()
 
 
@@ -93,20 +93,6 @@ class Kept:
     @property
     def names_path(self) -> Path:
         return self.folder / "names.parquet"
-
-
-def connect(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
-    """DuckDB within the memory it is given, what does not fit beside the rows in `folder`."""
-    return duckdb.connect(
-        config={
-            "threads": THREADS,
-            "memory_limit": memory,
-            "temp_directory": str(folder / "spill"),
-            "preserve_insertion_order": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
 
 
 def take_in(
@@ -222,6 +208,7 @@ class _Keeper:
         self.kept, self.db, self.numbers = kept, db, Numbers()
         self.raw = kept.folder / "raw.parquet"
         self.writer: pq.ParquetWriter | None = None
+        self.waiting: list[pa.Table] = []
         self.present: set[str] = set()
         self.simhashes = [0, 0]
         db.execute("CREATE TABLE names (kind VARCHAR, number BIGINT, name VARCHAR)")
@@ -258,9 +245,17 @@ class _Keeper:
         self.kept.unzoned += table.num_rows - (pc.sum(table["zoned"]).as_py() or 0)
         self.present |= {name for name in OPTIONAL if table[name].null_count < table.num_rows}
         columns = {kept: _typed(table, source, kind) for kept, (source, kind) in PLAIN.items()} | self._numbers(table)
-        read = pa.table(columns)
+        self.waiting.append(pa.table(columns))
+        if sum(len(read) for read in self.waiting) >= GROUP:
+            self._write()
+
+    def _write(self) -> None:
+        """What waits, as one group of rows: many small ones, of a file with many bad lines, would be slow to read."""
+        read, self.waiting = pa.concat_tables(self.waiting), []
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.raw, read.schema, compression="lz4", use_dictionary=SMALL)
+            self.writer = pq.ParquetWriter(
+                self.raw, read.schema, compression="lz4", use_dictionary=SMALL, write_statistics=ENDS
+            )
         self.writer.write_table(read)
 
     def _numbers(self, table: pa.Table) -> dict[str, pa.Array]:
@@ -298,6 +293,8 @@ class _Keeper:
     def finish(self, limits: Limits) -> None:
         """Leave out rows that are in the file twice, write names and rejected lines."""
         kept, db = self.kept, self.db
+        if self.waiting:
+            self._write()
         if self.writer is not None:
             self.writer.close()
             self.writer = None

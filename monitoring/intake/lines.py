@@ -130,7 +130,9 @@ def _value(name: str, value: Any) -> Any:
         case "object":
             return _params(value)
     if isinstance(value, list) and name == "finish_reason":
-        value = str(value[0]) if value else ""
+        value = value[0] if value else None
+        if value is None or value == "":
+            return None
     if isinstance(value, str) and UNKEEPABLE.search(value):
         raise Rejected(f"has a {name} with characters that no text has")
     if isinstance(value, bool | list | dict) or (isinstance(value, float) and not math.isfinite(value)):

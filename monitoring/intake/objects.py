@@ -171,9 +171,11 @@ def _other_names(sources: Collection[str]) -> str:
 
     It matches more than that (keys with letters that are not ASCII): what is matched is looked at.
     """
-    known = {name.lower() for name in sources}
+    # A letter that is not ASCII may be another's small or capital one (a kelvin sign for K).
+    plain = [name for name in sources if name.isascii()]
+    known = {name.lower() for name in plain}
     either = [f"(?i:{re.escape(name)})" for name in CANONICAL if name not in known]
-    for name in sources:
+    for name in plain:
         either += [
             f"{re.escape(name[:at])}{letter.swapcase()}(?i:{re.escape(name[at + 1 :])})"
             for at, letter in enumerate(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,10 +13,14 @@ from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow.parquet as pq
-import zstandard
 from isal import isal_zlib
 
 from monitoring.schema import CANONICAL, HEADER_KEY
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 PACKED = 1 << 18  # bytes of a compressed file at a time
 PIECE = 1 << 20  # bytes that are unpacked at a time: no more than a line may have
@@ -23,7 +28,7 @@ FEW = 1 << 16  # bytes: fewer are put together
 BLOCK = 16 << 20  # bytes of text that are read at a time
 NEWLINE = 10
 MARK = b"\xef\xbb\xbf"
-DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstandard.ZstdError)
+DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstd.ZstdError)
 
 
 HEADER_BYTES = 16_384
@@ -197,7 +202,7 @@ def _stream(start: bytes, file: IO[bytes]) -> tuple[str, Any]:
     if start[:2] == b"\x1f\x8b":
         return "gzip", _Gunzip(file)
     if start == b"\x28\xb5\x2f\xfd":
-        return "zstd", zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return "zstd", zstd.ZstdFile(file)
     return "none", file
 
 

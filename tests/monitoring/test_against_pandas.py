@@ -19,7 +19,7 @@ import pytest
 
 from monitoring import indicators as known
 from monitoring.coordination import even_split, one_scheduler
-from monitoring.indicators.coordination import hourly, shared_things
+from monitoring.indicators.coordination import hourly, shared_things, uses
 from monitoring.intake import take_in
 from monitoring.reading import Options, Reading
 from tests.monitoring.logs import BASES, jumbled, lines
@@ -264,10 +264,10 @@ def test_shift(sides: SimpleNamespace) -> None:
 def test_what_accounts_share(both: SimpleNamespace) -> None:
     names = both.reading.names
     for kind, column in (("net", "net"), ("payment", "payment"), ("agent", "user_agent"), ("key", "key")):
-        told = shared_things(both.rows, kind, kind).execute()
+        told = shared_things(uses(both.rows, kind), kind, kind).execute()
         ours = {(names["account"][r.account], names[kind][r.thing], r.n) for r in told.itertuples()}
-        uses = both.raw.groupby(["account", column]).size().rename("n").reset_index()
-        shared = uses[uses.groupby(column).account.transform("size") >= 2]
+        used = both.raw.groupby(["account", column]).size().rename("n").reset_index()
+        shared = used[used.groupby(column).account.transform("size") >= 2]
         assert ours == {(r[0], r[1], r[2]) for r in shared.values}
     counts = hourly(both.rows).execute()
     ours = {(names["account"][r.account], r.hour): r.c for r in counts.itertuples()}

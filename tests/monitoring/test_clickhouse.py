@@ -19,7 +19,7 @@ import pytest
 from chdb.session import Session
 
 from monitoring import indicators as known
-from monitoring.indicators.coordination import hourly, shared_things
+from monitoring.indicators.coordination import hourly, shared_things, uses
 from monitoring.indicators.timing import first_seen
 from monitoring.indicators.volume import models
 from monitoring.intake import take_in
@@ -64,8 +64,11 @@ EXPRESSIONS: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "windows": (known.windows, ["unit", "w"]),
     **{f"histogram of {kind}": (partial(histogram, kind=kind), ["unit", "day", "bin"]) for kind in KINDS},
     "hourly": (hourly, ["account", "hour"]),
-    "shared networks": (lambda rows: shared_things(rows, "net", "net"), ["account", "thing"]),
-    "shared templates": (lambda rows: shared_things(rows, "template", "cluster", 5), ["account", "thing"]),
+    "shared networks": (lambda rows: shared_things(uses(rows, "net"), "net", "net"), ["account", "thing"]),
+    "shared templates": (
+        lambda rows: shared_things(uses(rows, "cluster", 5), "template", "cluster"),
+        ["account", "thing"],
+    ),
 }
 
 

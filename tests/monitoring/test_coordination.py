@@ -11,7 +11,7 @@ import pytest
 
 from monitoring import coordination
 from monitoring.coordination import busy_hours, even_split, one_scheduler, rhythms, shares_of, together
-from monitoring.indicators.coordination import PER_KIND, hourly, shared_things, templates_of_each
+from monitoring.indicators.coordination import PER_KIND, hourly, shared_things, templates_of_each, uses
 from monitoring.sets import _dealt, _in_no_order
 from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
 from tests.monitoring.tables import HOUR, MONDAY, SECOND, at, kept
@@ -22,7 +22,7 @@ KINDS = ("net", "payment", "key", "agent", "template")
 def found(rows: list[dict[str, Any]]) -> list[coordination.Found]:
     """The sets among kept rows, as the analysis looks for them, by any number of rows."""
     log_rows = kept(rows)
-    shared = [shared_things(log_rows, kind, kind).execute() for kind in KINDS]
+    shared = [shared_things(uses(log_rows, kind), kind, kind).execute() for kind in KINDS]
     return coordination.sets(pd.concat([frame for frame in shared if len(frame)], ignore_index=True))
 
 
@@ -33,16 +33,16 @@ def use(account: int, **things: int) -> dict[str, Any]:
 # --- What accounts share ----------------------------------------------------------------------------------------------
 def test_shared_things_are_those_of_two_accounts_with_enough_rows() -> None:
     rows = kept(at(0, 1, 2, unit=1, net=7) + at(0, 1, unit=2, net=7) + at(0, unit=2, net=8) + at(0, 1, unit=3, net=9))
-    told = shared_things(rows, "net", "net").execute().sort_values("account")
+    told = shared_things(uses(rows, "net"), "net", "net").execute().sort_values("account")
     assert told[["account", "kind", "thing", "n"]].values.tolist() == [[1, "net", 7, 3], [2, "net", 7, 2]]
     # With three rows at least, the second account does not use it any more, and so nobody shares it.
-    assert shared_things(rows, "net", "net", 3).execute().empty
+    assert shared_things(uses(rows, "net", 3), "net", "net").execute().empty
 
 
 def test_of_each_account_the_things_it_uses_most_are_kept() -> None:
     # Thing k is used k + 1 times by two accounts: the twelve most used of fifteen are 3 to 14.
     rows = [use(account, net=thing) for account in (1, 2) for thing in range(15) for _ in range(thing + 1)]
-    told = shared_things(kept(rows), "net", "net").execute()
+    told = shared_things(uses(kept(rows), "net"), "net", "net").execute()
     assert sorted(told[told.account == 1].thing) == list(range(15 - PER_KIND, 15))
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
+from backports import zstd
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
@@ -160,11 +160,19 @@ def test_a_line_is_too_long_by_its_length_alone(tmp_path: Path, length: int, at:
     for name, packed in (
         ("plain", content),
         ("gzip", gzip.compress(content, 1)),
-        ("zstd", zstandard.compress(content)),
+        ("zstd", zstd.compress(content)),
     ):
         (tmp_path / name).write_bytes(packed)
         kept = take_in(tmp_path / name, tmp_path / f"{name}.kept")
         assert (kept.rows, kept.listed) == (5999, [(at + 2, "has more than 1,048,576 bytes")])
+
+
+def test_a_file_with_many_bad_lines_is_kept_in_few_groups_of_rows(tmp_path: Path) -> None:
+    given = b"".join(lines([row]) if n % 300 != 299 else b"not a row\n" for n, row in enumerate(many(9000)))
+    (tmp_path / "log").write_bytes(given)
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert (kept.rows, kept.rejected) == (8970, 30)
+    assert parquet(kept.rows_path).num_row_groups == 1
 
 
 def test_a_long_first_row_is_no_header(tmp_path: Path) -> None:

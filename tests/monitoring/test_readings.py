@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import zstandard
+from backports import zstd
 from django.core.management import CommandError, call_command
 
 from monitoring.findings import Sign, Unit
@@ -74,7 +75,7 @@ def test_the_names_of_accounts_change_nothing_but_the_names() -> None:
     "content",
     [
         gzip.compress(lines(ROWS[:700])) + gzip.compress(lines(ROWS[700:])),
-        zstandard.compress(lines(ROWS)),
+        zstd.compress(lines(ROWS)),
         as_csv(ROWS),
         as_csv(ROWS).replace(b"\n", b"\r\n"),
         b"\xef\xbb\xbf" + as_csv(ROWS),
@@ -162,11 +163,14 @@ def test_what_is_no_log_is_refused_in_words(tmp_path: Path, content: bytes, says
         call_command("analyse_log", str(path), "--json", str(tmp_path / "out"))
 
 
-def test_a_truncated_stream_keeps_what_came_before(tmp_path: Path) -> None:
-    packed = gzip.compress(lines(ROWS))
-    report = report_of(packed[: len(packed) // 2])
-    assert 0 < report["rows"] < len(ROWS)
-    assert any("ends in the middle" in note for note in report["notes"])
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+@pytest.mark.parametrize("share", [0.5, 0.99, 1])
+def test_a_truncated_stream_keeps_what_came_before(pack: Callable[[bytes], bytes], share: float) -> None:
+    content = lines(ROWS) * 3
+    packed = pack(content)
+    report = report_of(packed[: int(len(packed) * share)])
+    assert 0 < report["rows"] + report["rejected"] <= 3 * len(ROWS)
+    assert any("ends in the middle" in note for note in report["notes"]) == (share < 1)
 
 
 def test_a_bomb_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""Lines read many at a time and one by one: what is accepted in blocks has the same values as when it is read with care."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies as st
+
+from monitoring.intake.blocks import Blocks
+from monitoring.intake.opening import Layout, Limits, layout_of
+from monitoring.schema import COLUMNS, REQUIRED
+
+SOAK = bool(os.environ.get("SOAK"))
+PLAIN = {
+    "ts": "2026-03-02T10:00:00Z",
+    "account": "a1",
+    "model": "owl",
+    "input_tokens": 120,
+    "output_tokens": 340,
+    "status": 200,
+    "refused": False,
+    "params": {"max_tokens": 3, "logprobs": True},
+}
+# Values that programs write, or that somebody writes to see what happens, by what a column is.
+TIMES = (
+    "2026-03-02T10:00:00.123Z", "2026-03-02T10:00:00.123456789Z", "2026-03-02T12:00:00+02:00", "2026-03-02 10:00:00",
+    "2026-03-02T10:00:00", "2026-03-02", "20260302T100000", "2026-03-02T24:00:00Z", "2026-03-02T10:00:60Z",
+    " 2026-03-02T10:00:00Z", "2026-13-01T00:00:00Z", "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "soon", "",
+    1772445600, 1772445600.5, 1772445600123, 1772445600123456, 1772445600123456789, "1772445600", "1772445600.25",
+    "1772445600123", "１７７２４４５６００", 999_999_999, 1e9, 1e30, -5, None, True, [], {},
+)  # fmt: skip
+TEXTS = (
+    "", " a ", "é", "é" * 150, "x" * 200, "x" * 201, "null", "NaN", "true", "1e5", "-0", "007", "a\tb", "a\"b",
+    "a,b", "a\\b", "a\nb", "a\rb", "a\r\nb", "\0", "\ud800", "\U0001f600", "\u2028", "c051f8c0bd61ea50",
+    "C051F8C0BD61EA50", "c051f8c0_d61ea50", 5, -5, 2**63, 10**25, 1.5, -0.0, 1e400, None, True, [], {}, ["stop"],
+    ["stop", "length"], [""], [None], [1], [True], [[]],
+)  # fmt: skip
+COUNTS = (
+    0, 7, 1.0, 1.5, -1, -0.0, 100, 599, 600, 99, 100_000_000, 100_000_001, 2**63, 10**25, "7", " 7", "07", "+7",
+    "7.0", "", "x", "٧", None, True, [], {},
+)  # fmt: skip
+TRUTHS = (
+    True,
+    False,
+    "true",
+    "True",
+    "TRUE",
+    "tRuE",
+    "yes",
+    "No",
+    "0",
+    "1",
+    " true",
+    "t",
+    1,
+    0,
+    2,
+    1.0,
+    "",
+    None,
+    [],
+    {},
+)
+PARAMS = (
+    {}, {"logprobs": 3}, {"logprobs": 0}, {"logprobs": "x"}, {"logprobs": None}, {"top_logprobs": 2},
+    {"top_logprobs": 1.5}, {"logit_bias": {}}, {"logit_bias": {"1": 2}}, {"logit_bias": None}, {"logit_bias": []},
+    {"n": 2}, {"n": 2.5}, {"n": True}, {"max_tokens": "5"}, {"max_tokens": 1e9}, {"max_tokens": 1e400},
+    {"temperature": 0}, {"temperature": math.nan}, {"seed": 1}, {"seed": "x"}, {"seed": {"a": 1}}, {"": 1},
+    {"a/b": 1}, {"n/": 1}, {"N": 2}, {"temperature": [1]}, '{"n": 3}', '{"n": 3', "[]", "", "x", 5, [], None, True,
+)  # fmt: skip
+OTHER_KEYS = (
+    "region", "", "/", "a/b", "account/", "ts/", "params/n", "é", "a\nb", "Key", "KEY", "\u212aey", "NET", "ACCOUNT",
+    "user.id", "Status", "tpl", "us", "line", "zoned", "x) changed from", "Column(/x) was specified twice",
+    "unexpected field",
+)  # fmt: skip
+OTHERS = (None, True, 0, 2.5, 1e30, 10**25, "s", "", [], [1], {}, {"a": 1}, {"account": "q"})
+OF = {"integer": COUNTS, "boolean": TRUTHS, "object": PARAMS, "string": TEXTS}
+
+
+def values_of(name: str, kind: str) -> st.SearchStrategy[Any]:
+    return st.sampled_from(TIMES if name == "ts" else OF[kind])
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> list[bytes]:
+    """Lines of JSON: rows beyond doubt, in some of which one thing or two are otherwise."""
+    present = [c for c in COLUMNS if c.required or draw(st.booleans())]
+    usual: dict[str, Any] = {c.name: PLAIN.get(c.name, f"{c.name}-1") for c in present}
+    for column in draw(st.lists(st.sampled_from(present), max_size=2)):
+        usual[column.name] = draw(values_of(column.name, column.type))
+    found = []
+    for _ in range(draw(st.integers(1, 4))):
+        row = dict(usual)
+        for column in draw(st.lists(st.sampled_from(present), max_size=1)):
+            row[column.name] = draw(values_of(column.name, column.type))
+        pairs = list(row.items())
+        for _ in range(draw(st.integers(0, 2))):
+            key = draw(st.sampled_from((*OTHER_KEYS, *row)))
+            pairs.insert(draw(st.integers(0, len(pairs))), (key, draw(st.sampled_from(OTHERS))))
+        ascii_only = draw(st.booleans())
+        said = ", ".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=ascii_only)}" for k, v in pairs)
+        found.append(f"{{{said}}}".replace("Infinity", "1e400").encode("utf-8", "surrogatepass"))
+    return found
+
+
+@st.composite
+def delimited(draw: st.DrawFn) -> list[bytes]:
+    """A header and lines of cells."""
+    present = [c for c in COLUMNS if c.required or draw(st.booleans())]
+    usual: dict[str, Any] = {c.name: PLAIN.get(c.name, f"{c.name}-1") for c in present}
+    rows = [[c.name for c in present]]
+    for _ in range(draw(st.integers(1, 4))):
+        row = dict(usual)
+        for column in draw(st.lists(st.sampled_from(present), max_size=2)):
+            row[column.name] = draw(values_of(column.name, column.type))
+        cells = ["" if v is None else json.dumps(v) if isinstance(v, dict | list) else str(v) for v in row.values()]
+        rows.append(draw(st.sampled_from((cells, cells, cells, cells, cells[:-1], [*cells, "x"]))))
+    out = []
+    end = draw(st.sampled_from((b"", b"", b"\r")))
+    quoting = draw(st.sampled_from((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)))
+    for row in rows:
+        text = io.StringIO()
+        csv.writer(text, quoting=quoting, lineterminator="").writerow(row)
+        out.append(text.getvalue().encode("utf-8", "surrogatepass") + end)
+    return [*out, b""] if draw(st.integers(0, 9)) == 0 else out
+
+
+def one_by_one(layout: Layout, found: list[bytes]) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
+    blocks = Blocks(layout)
+    table = blocks._line_by_line(1, b"\n".join(found))
+    return table.to_pylist(), blocks.rejected
+
+
+def many(
+    layout: Layout, found: list[bytes], each: int, end: bytes
+) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
+    """In blocks of `each` lines: what the first are like is what is expected of the others. `end` is that of the last."""
+    blocks, rows = Blocks(layout), []
+    for start in range(0, len(found), each):
+        block = b"\n".join(found[start : start + each]) + (b"\n" if start + each < len(found) else end)
+        for table in blocks.read(1 + start, block) if block else ():
+            rows += table.to_pylist()
+    return rows, blocks.rejected
+
+
+def compare(found: list[bytes], each: int, end: bytes) -> None:
+    # What a text has within it that ends a line is cut there, as it would be in a file.
+    found = b"\n".join(found).split(b"\n")
+    layout = layout_of(b"\n".join(found), Limits())
+    assert many(layout, found[layout.skip :], each, end) == one_by_one(layout, found[layout.skip :])
+
+
+EACH, ENDS = st.integers(1, 4), st.sampled_from((b"\n", b""))
+ROW = b'"ts": "2026-03-02T10:00:00Z", "account": "a", "model": "owl", "input_tokens": 1, "output_tokens": 2, "status": 200}'
+
+
+@hypothesis.settings(max_examples=30_000 if SOAK else 800, derandomize=not SOAK)
+@hypothesis.given(found=objects(), each=EACH, end=ENDS)
+# The key of the second line is `key` spelled with a kelvin sign.
+@hypothesis.example(found=[b"{" + ROW, b'{"\\u212aey": null, ' + ROW, b'{"Key": true, ' + ROW], each=1, end=b"\n")
+def test_objects_are_read_alike(found: list[bytes], each: int, end: bytes) -> None:
+    compare(found, each, end)
+
+
+@hypothesis.settings(max_examples=30_000 if SOAK else 600, derandomize=not SOAK)
+@hypothesis.given(found=delimited(), each=EACH, end=ENDS)
+# The quotation mark of the last line is not closed.
+@hypothesis.example(found=[",".join([*REQUIRED, "key"]).encode(), b'1772445600,a,owl,1,2,200,"x'], each=1, end=b"\n")
+# One line too many, and one that is none.
+@hypothesis.example(
+    found=[",".join(REQUIRED).encode(), b"1772445600,a,owl,1,2,200\r1772445600,b,owl,1,2,200", b""], each=2, end=b"\n"
+)
+def test_cells_are_read_alike(found: list[bytes], each: int, end: bytes) -> None:
+    compare(found, each, end)
+
+
+def test_rows_beyond_doubt_are_read_many_at_a_time() -> None:
+    """Else the two tests above would compare nothing."""
+    line = json.dumps({**{c.name: "x" for c in COLUMNS if c.type == "string"}, **PLAIN}).encode()
+    for found in ([line, line], [",".join(REQUIRED).encode(), *2 * [b"1772445600,a,owl,1,2,200"]]):
+        layout = layout_of(b"\n".join(found), Limits())
+        body = found[layout.skip :]
+        assert Blocks(layout)._whole(1, b"\n".join(body) + b"\n", 2).num_rows == 2
