@@ -8,24 +8,23 @@ are not multiplied.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from monitoring.measures import BY_NAME, MEASURES, value_of
-from monitoring.reference import Reference, adjusted, among, combined, simes
+from monitoring.measures import BY_NAME, MEASURES, Measure, value_of
+from monitoring.reference import Reference, Scores, adjusted, among, combined, simes
 
 FALSE_ALARMS = 0.01
 DISCOVERIES = 0.05  # of the units reported as corroborated, the share expected to be so by chance (Benjamini-Hochberg)
 PEERS_FOR_A_SHARE = 100  # with fewer peers, 1 in 100 cannot be told
 RUNGS = ("noted", "pattern", "corroborated pattern")
 DECISIVE = {"content", "coordination"}
-# Below these a score is ordinary, however rare it is among peers: no sweep, little volume.
+# Below these a score is ordinary, however rare it is among peers. Volume has none: the reference says what is rare.
 ORDINARY = {
-    "volume": 2.0,
-    "taken": 2.0,
     "riding": 0.5,
     "sweep": 3.0,
     "novel": 3.0,
@@ -110,19 +109,35 @@ def signs_of(
 
     A measure's false alarms are the share of the reference at this score or above, and of the peers, whichever is
     larger; peers that themselves stand out in another family are left out, so that several offenders in one log do not
-    hide one another. Without a reference there must be at least 100 peers.
+    hide one another. Without a reference there must be at least 100 peers. Both frames of scores have `model`.
     """
     clean = _clean(peers, reference)
     found: dict[int, list[Sign]] = {}
     for measure in MEASURES:
-        others = clean[measure.family][measure.name].to_numpy(dtype=float) if measure.name in peers else np.array([])
-        others = others[~np.isnan(others)]
-        everybody = peers[measure.name].dropna().to_numpy(dtype=float)
-        given = scores[measure.name].dropna()
-        for unit, score, rate in _rare(measure.name, given, others, reference):
-            line = values.loc[unit]
-            found.setdefault(unit, []).append(_sign(measure.name, score, rate, others, everybody, reference, line))
+        for given, others, everybody in _groups(measure, scores, clean[measure.family], peers):
+            for unit, score, rate in _rare(measure.name, given, others, reference):
+                line = values.loc[unit]
+                found.setdefault(unit, []).append(_sign(measure.name, score, rate, others, everybody, reference, line))
     return found
+
+
+def _groups(
+    measure: Measure, scores: pd.DataFrame, clean: pd.DataFrame, peers: pd.DataFrame
+) -> Iterator[tuple[pd.Series, Scores, Scores]]:
+    """(scores, those of the peers that do not stand out, those of all peers) of the units that have the same peers.
+
+    What is read against the accounts of one model is counted among them as well, where there are enough: of each model
+    others are as large, and the largest of one would hide what is rare on another.
+    """
+    given = scores[measure.name].dropna()
+    known = [frame.dropna(subset=measure.name) for frame in (clean, peers)]
+    if measure.of_model:
+        users = known[0].model.value_counts()
+        for model in sorted(users.index[users >= PEERS_FOR_A_SHARE]):
+            own = scores.model.reindex(given.index) == model
+            yield given[own], *(frame[measure.name][frame.model == model].to_numpy(dtype=float) for frame in known)
+            given = given[~own]
+    yield given, *(frame[measure.name].to_numpy(dtype=float) for frame in known)
 
 
 def compared(peers: pd.DataFrame, reference: Reference) -> dict[str, int]:
@@ -158,7 +173,7 @@ def _rare(name: str, scores: pd.Series, others: Any, reference: Reference) -> li
 def _at_or_above(sample: Any, scores: Any) -> Any:
     """For each score the share of a sample at it or above."""
     ordered = np.sort(sample)
-    return 1 - np.searchsorted(ordered, scores, side="left") / len(ordered)
+    return (len(ordered) - np.searchsorted(ordered, scores, side="left")) / len(ordered)
 
 
 def _sign(

@@ -38,6 +38,8 @@ class Measure:
     minimum: str = ""  # what a unit must have for it to be computed
     # Whether the reference of real clients has it; without it only the peers in the log can say how rare a value is.
     referenced: bool = False
+    # Whether it is read against the accounts of the same model, where there are enough.
+    of_model: bool = False
 
 
 MEASURES = (
@@ -49,6 +51,7 @@ MEASURES = (
         "and {week:,.0f} in a week), {score:.1f} robust deviations above the median of accounts on the same model",
         "Real services have single customers that make half of all calls. Volume is context and never a finding.",
         referenced=True,
+        of_model=True,
         minimum="20 accounts on the same model",
     ),
     Measure(
@@ -58,6 +61,7 @@ MEASURES = (
         "received {value:,.0f} output tokens, {score:.1f} robust deviations above the median of accounts on the same model",
         "A product that writes long texts for many readers does the same. Volume is context and never a finding.",
         referenced=True,
+        of_model=True,
         minimum="20 accounts on the same model",
     ),
     Measure(
@@ -76,6 +80,7 @@ MEASURES = (
         "received {value:.2f} output tokens for each input token, {score:.1f} robust deviations above its peers",
         "A product that writes long texts, or a reasoning model, does the same; it is read against peers of one model.",
         referenced=True,
+        of_model=True,
         minimum="200 answered calls and 20 accounts on the same model",
     ),
     Measure(
@@ -285,7 +290,7 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
         return score.where(enough.fillna(False).astype(bool))
 
     enough = column("gaps") >= 200
-    out = pd.DataFrame(index=values.index)
+    out = pd.DataFrame({"model": values.model}, index=values.index)
     out["volume"] = among_peers(
         np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model
     )

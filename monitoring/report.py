@@ -18,7 +18,7 @@ from monitoring.matching import Match
 from monitoring.measures import MEASURES
 from monitoring.reference import shipped
 
-METHOD = "candour-usage-3"
+METHOD = "candour-usage-4"
 EXPLAINED = 0.95  # of a unit's rows within an authorisation
 LISTED = 1000  # rejected lines in the report
 
