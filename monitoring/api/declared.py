@@ -72,6 +72,9 @@ class FeedComparisonSerializer(ComparisonSerializer):
     without_prompt_hash = serializers.IntegerField(
         source="result.without_prompt_hash", read_only=True, help_text="Calls of which one sent twice counts twice"
     )
+    came_later = serializers.BooleanField(
+        read_only=True, help_text="Rows of the period came after they were counted, and are not in it"
+    )
 
     class Meta(ComparisonSerializer.Meta):
         fields = (
@@ -81,6 +84,7 @@ class FeedComparisonSerializer(ComparisonSerializer):
             "silent",
             "elsewhere",
             "without_prompt_hash",
+            "came_later",
         )
         read_only_fields = fields
 
@@ -97,7 +101,7 @@ class _Beside(generics.ListAPIView[Comparison]):
         if "pk" not in self.kwargs:  # the schema is being drawn
             return Comparison.objects.none()
         found = get_object_or_404(self.beside.objects.visible_to(self.request.user), pk=self.kwargs["pk"])
-        seen = Comparison.objects.visible_to(self.request.user).filter(**{self.called: found})
+        seen = Comparison.objects.visible_to(self.request.user).with_later().filter(**{self.called: found})
         return seen.select_related("version__filing")
 
 

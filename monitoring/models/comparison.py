@@ -6,12 +6,14 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 
 from disclosures.models import FilingVersion
 from ledger.time import now
 from monitoring.models.analysis import Analysis
-from monitoring.models.feed import Feed
+from monitoring.models.feed import Batch, Feed
 
 
 class ComparisonQuerySet(models.QuerySet["Comparison"]):
@@ -25,6 +27,13 @@ class ComparisonQuerySet(models.QuerySet["Comparison"]):
     def waiting(self) -> Self:
         """Gaps that nobody has looked at, the oldest first."""
         return self.filter(state="open").order_by("pk")
+
+    def with_later(self) -> Self:
+        """`came_later`: whether the feed received rows of the period after they were counted."""
+        begins, ends = (Cast(KT(f"result__{name}"), models.DateTimeField()) for name in ("from", "to"))
+        later = Batch.objects.filter(feed=OuterRef("feed"), received_at__gt=OuterRef("at"))
+        later = later.between(OuterRef("begins"), OuterRef("ends")).order_by()
+        return self.annotate(begins=begins, ends=ends).annotate(came_later=Exists(later))
 
 
 class Comparison(models.Model):

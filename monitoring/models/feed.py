@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q
 
 from accounts.models import Organisation
 from ledger.time import now
@@ -105,7 +105,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Batches with rows from `instant` on, the latest received first."""
         return self.filter(rows__gt=0, last_at__gte=instant).order_by("-pk")
 
-    def between(self, begins: datetime, ends: datetime) -> Self:
+    def between(self, begins: datetime | OuterRef, ends: datetime | OuterRef) -> Self:
         """Batches with rows in a span, by their first one: `ends` is the first instant after it."""
         return self.filter(rows__gt=0, last_at__gte=begins, first_at__lt=ends).order_by("first_at", "pk")
 

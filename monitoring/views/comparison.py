@@ -35,8 +35,9 @@ def shown_comparison(found: Comparison) -> dict[str, Any]:
     state = (str(found.get_state_display()), COLOURS[found.state])
     more = {"by": found.closed_by.name if found.closed_by else "", "closed_at": found.closed_at, "reason": found.reason}
     place = "log" if found.feed_id is None else "feed"
+    later = {"came_later": getattr(found, "came_later", False), "at": found.at}  # of a feed (`with_later`)
     shown = {"pk": found.pk, "figures": figures, "state": state, "place": place, "where": where(found)}
-    return {**found.result, **more, **shown, **_days(found.result), "notes": _notes(found.result, place)}
+    return {**found.result, **more, **shown, **_days(found.result), "notes": _notes(found.result, place)} | later
 
 
 def _days(result: dict[str, Any]) -> dict[str, date]:

@@ -101,7 +101,7 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
     instant = now()
     alerts = Alert.objects.visible_to(request.user).select_related("feed__organisation")
     waiting = list(alerts.waiting()[:SHOWN])
-    gaps = Comparison.objects.visible_to(request.user).waiting().select_related("closed_by")
+    gaps = Comparison.objects.visible_to(request.user).with_later().waiting().select_related("closed_by")
     counts = dict(alerts.order_by().values_list("state").annotate(n=Count("pk")))
     feeds = Feed.objects.visible_to(request.user).select_related("organisation").order_by("organisation__name", "name")
     page = {
@@ -234,7 +234,7 @@ def feed(request: SignedInRequest, pk: int) -> HttpResponse:
     instant = now()
     batches = Batch.objects.visible_to(request.user).filter(feed=found)
     alerts = Alert.objects.visible_to(request.user).filter(feed=found).waiting()
-    beside = Comparison.objects.visible_to(request.user).filter(feed=found).select_related("closed_by")
+    beside = Comparison.objects.visible_to(request.user).filter(feed=found).with_later().select_related("closed_by")
     gaps = list(beside.waiting()[:SHOWN])
     others = beside.exclude(state="open").order_by("-pk")[:SHOWN]
     page = {

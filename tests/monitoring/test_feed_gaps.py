@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from accounts.models import User
 from cases.models import Case
 from disclosures.models import FilingBarrier
 from ledger.models import Event
+from ledger.time import standing_at
 from monitoring.actions.comparing import dismiss_gap
 from monitoring.models import Comparison, Feed, Unrelated
 from tests import cast
-from tests.monitoring.feeds import caseworker, program, provider
-from tests.monitoring.test_feed_comparisons import FIGURE, filer, gap
+from tests.monitoring.feeds import caseworker, program, provider, received
+from tests.monitoring.test_feed_comparisons import DAY, FIGURE, FIRST, PASSED, filer, gap, hourly
 from web.problems import Conflict, Invalid
 
 __all__ = ["caseworker", "filer", "gap", "provider"]
@@ -58,6 +60,27 @@ def test_a_person_ends_a_gap_with_a_reason(gap: Comparison, caseworker: User) ->
     with pytest.raises(Conflict):
         dismiss_gap(gap.pk, by=caseworker, reason="Again")
     assert not Case.objects.exists()
+
+
+def test_that_rows_of_the_period_came_later_is_said(
+    gap: Comparison, caseworker: User, provider: User, tmp_path: Path
+) -> None:
+    said = "More rows of the period came after they were counted"
+    supervisor = cast.person(caseworker.organisation, "supervisor")
+    page = reverse("feed", args=[gap.feed_id])
+    api = f"/api/v1/usage/feeds/{gap.feed_id}/declared/"
+
+    def told() -> list[bool]:
+        staff, client = cast.signed_in(caseworker), program(caseworker, by=supervisor)
+        return [said in staff.get(page).content.decode(), client.get(api).json()["results"][0]["came_later"]]
+
+    assert told() == [False, False]
+    with standing_at(PASSED + DAY):
+        received(provider, tmp_path, hourly(FIRST + 2 * DAY, account="y"), "of other days")
+    assert told() == [False, False], "the period was over before"
+    with standing_at(PASSED + DAY):
+        received(provider, tmp_path, hourly(hours=30, account="late"), "late")
+    assert told() == [True, True]
 
 
 # --- Who sees it --------------------------------------------------------------------------------------------------------
