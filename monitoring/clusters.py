@@ -51,13 +51,30 @@ def _middle(bits: npt.NDArray[np.uint64]) -> np.uint64:
     return np.uint64(np.packbits(ones * 2 > len(bits)).view(np.uint64)[0])
 
 
-def clusters(templates: Hashes, around: Hashes) -> Hashes:
-    """For each template the centre that is nearest, of equally near ones the first; itself where none is near."""
+def joined(around: Hashes) -> Hashes:
+    """For each centre the first of those that are near one another, directly or over others (single linkage).
+
+    The prompts of one long template with long fillings lie up to twenty bits apart: what is left round its first centre
+    makes others. They are one cluster by the rule that makes any two templates near.
+    """
+    bits = around.view(np.uint64)
+    near = np.bitwise_count(bits[:, None] ^ bits[None, :]) <= NEAR
+    first = np.arange(len(bits))
+    while len(bits):
+        least = np.where(near, first[None, :], len(bits)).min(axis=1)
+        if (least == first).all():
+            break
+        first = least
+    return around[first]
+
+
+def clusters(templates: Hashes, around: Hashes, names: Hashes) -> Hashes:
+    """For each template the name of the centre that is nearest, of equally near ones the first; itself where none is near."""
     bits = templates.view(np.uint64)
     least = np.full(len(bits), NEAR + 1, dtype=np.uint8)
     whose = templates.copy()
-    for centre in around:
+    for centre, name in zip(around, names, strict=True):
         apart = np.bitwise_count(bits ^ np.uint64(centre.view(np.uint64)))
         closer = np.flatnonzero(apart < least)
-        least[closer], whose[closer] = apart[closer], centre
+        least[closer], whose[closer] = apart[closer], name
     return whose

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from monitoring import sets
 from monitoring.clickhouse import ClickHouse
-from monitoring.clusters import SAMPLE, centres, clusters
+from monitoring.clusters import SAMPLE, Hashes, centres, clusters, joined
 from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
 from monitoring.indicators.coordination import templates_of_each
@@ -104,7 +104,7 @@ class Reading:
         high = (self.all_rows.account >> shift).name("high")
         counted = self.all_rows.group_by(high).agg(n=self.all_rows.count()).execute().sort_values("high")
         # A bucket goes to the part in which its middle lies.
-        middle = counted.n.cumsum() - counted.n // 2
+        middle = counted.n.cumsum() - (counted.n + 1) // 2
         part = (middle * -(-rows // PART) // rows).to_numpy()
         begins = np.flatnonzero(np.diff(part)) + 1
         return [int(high) << shift for high in counted.high.to_numpy()[begins]]
@@ -113,6 +113,7 @@ class Reading:
         """The rows with `cluster`: the template's cluster of near-duplicates, itself where nothing is near."""
         rows = self.all_rows
         around = self._centres(rows)
+        names = joined(around)
         if not len(around) and not self.bounds:
             return rows.mutate(cluster=rows.template)
         path = self.kept.folder / "clustered.parquet"
@@ -123,15 +124,15 @@ class Reading:
         # Not compressed: it is read some thirty times, and then thrown away.
         how = {"compression": "none", "use_dictionary": SMALL, "write_statistics": ENDS}
         with pq.ParquetWriter(path, schema, **how) as writer:
-            for piece in ahead(_clustered(piece, around, schema) for piece in read):
+            for piece in ahead(_clustered(piece, around, names, schema) for piece in read):
                 writer.write_table(pa.Table.from_batches([piece]))
         self.all_rows = self.db.read_parquet(str(path), table_name="clustered_rows")
         return self.all_rows
 
-    def _centres(self, rows: Any) -> Any:
+    def _centres(self, rows: Any) -> Hashes:
         """The centres of near-duplicate templates, from a choice of templates that depends on their values alone."""
         if "template" not in self.present or not self.kept.simhashed:
-            return []
+            return np.array([], dtype=np.int64)
         asked, half = rows.filter(rows.template.notnull()), SAMPLE // 2
         # An odd divisor depends on all bits; an even one would choose templates whose last bit is not set.
         # How many templates there are is told from one in 101 of them, counted exactly: engines guess differently.
@@ -225,9 +226,9 @@ class Reading:
         return [rows.filter(rows.account.between(low, high)) for low, high in zip(lows, highs, strict=True)]
 
 
-def _clustered(batch: pa.RecordBatch, around: Any, schema: pa.Schema) -> pa.RecordBatch:
+def _clustered(batch: pa.RecordBatch, around: Hashes, names: Hashes, schema: pa.Schema) -> pa.RecordBatch:
     template = batch.column("template")
-    known = clusters(template.fill_null(0).to_numpy(zero_copy_only=False), around)
+    known = clusters(template.fill_null(0).to_numpy(zero_copy_only=False), around, names)
     cluster = pa.array(known, mask=template.is_null().to_numpy(zero_copy_only=False))
     return pa.RecordBatch.from_arrays([*batch.columns, cluster], schema=schema)
 

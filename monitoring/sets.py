@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from typing import Any
 
 import ibis
@@ -33,12 +34,12 @@ def find(reading: Any, rows: Any, values: pd.DataFrame) -> list[coordination.Fou
         if _source(column) in reading.present
     ]
     if "template" in reading.present:
-        # Of each account by itself: there are as many templates as there are calls.
-        each = [
-            reading.keep(f"templates_{n}", uses(part, "cluster", TEMPLATE_ROWS))
-            for n, part in enumerate(reading.parts(rows))
-        ]
-        frames.append(shared_things(ibis.union(*each) if len(each) > 1 else each[0], "template", "cluster").execute())
+        # Part by part: there are as many templates as there are calls.
+        with ExitStack() as stack:
+            parts = reading.parts(rows)
+            each = [stack.enter_context(reading.once(uses(part, "cluster", TEMPLATE_ROWS))) for part in parts]
+            used = ibis.union(*each) if len(each) > 1 else each[0]
+            frames.append(shared_things(used, "template", "cluster").execute())
     heavy = [int(account) for account in values.index[values.n >= 480]]
     if len(heavy) >= 4:
         frames.append(coordination.rhythms(hourly(rows.filter(rows.account.isin(heavy))).execute()))

@@ -377,4 +377,4 @@ def _empty() -> pa.Table:
     return pa.schema(list(kinds.items())).empty_table()
 
 
-__all__ = ["Kept", "connect", "take_in"]
+__all__ = ["Kept", "take_in"]

@@ -29,6 +29,9 @@ FRACTION = re.compile(r"(\.\d{6})\d+")
 
 # Half of a pair that stands for one character, and the end of a text in other languages.
 UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+# No cell is longer than a line may be, and what is in a column that nobody keeps is no reason to reject its line.
+csv.field_size_limit(1 << 20)
+DIGITS = 400  # of a whole number; one of more is no count and no name, and Python would not read it
 
 
 class Rejected(Exception):
@@ -63,7 +66,7 @@ def row_of(line: bytes, layout: Layout) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=_number)
     except (ValueError, RecursionError):
         raise Rejected("is not a JSON object") from None
     if not isinstance(value, dict):
@@ -74,6 +77,10 @@ def _object(text: str) -> dict[str, Any]:
         if name and found.get(name) in (None, ""):
             found[name] = inner
     return found
+
+
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= DIGITS else math.inf
 
 
 def _cells(text: str, layout: Layout) -> dict[str, Any]:
@@ -166,7 +173,7 @@ def _params(value: Any) -> dict[str, Any]:
     """What is kept of the parameters: flags and small numbers (indicator I9)."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = json.loads(value, parse_int=_number)
         except (ValueError, RecursionError):
             raise Rejected("has params that are no JSON object") from None
     if not isinstance(value, dict):

@@ -27,6 +27,8 @@ PIECE = 1 << 20  # bytes that are unpacked at a time: no more than a line may ha
 FEW = 1 << 16  # bytes: fewer are put together
 BLOCK = 16 << 20  # bytes of text that are read at a time
 NEWLINE = 10
+# The first bytes of a zstd frame, and the last three of those of a frame to be skipped, which pzstd writes first (RFC 8878).
+ZSTD, SKIPPED = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
 MARK = b"\xef\xbb\xbf"
 DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstd.ZstdError)
 
@@ -201,7 +203,7 @@ class _Gunzip:
 def _stream(start: bytes, file: IO[bytes]) -> tuple[str, Any]:
     if start[:2] == b"\x1f\x8b":
         return "gzip", _Gunzip(file)
-    if start == b"\x28\xb5\x2f\xfd":
+    if start == ZSTD or (start[1:] == SKIPPED and start[0] >> 4 == 5):
         return "zstd", zstd.ZstdFile(file)
     return "none", file
 
@@ -248,7 +250,10 @@ def layout_of(block: bytes, limits: Limits) -> Layout:
     delimiter = max(",;\t", key=names.count)
     if names.count(delimiter) >= limits.columns:
         raise Unreadable(f"The header has {names.count(delimiter) + 1:,} columns; at most {limits.columns:,} are read.")
-    columns = tuple(next(csv.reader([names], delimiter=delimiter), []))
+    try:
+        columns = tuple(next(csv.reader([names], delimiter=delimiter), []))
+    except csv.Error as wrong:
+        raise Unreadable(f"The first line is no header: {wrong}. Lines end with a line feed.") from wrong
     layout = Layout("csv", delimiter, columns, skip + 1, header)
     known = [name for name in layout.canonical() if name]
     if not known:

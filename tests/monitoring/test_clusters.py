@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitoring.clusters import centres, clusters
+from monitoring.clusters import centres, clusters, joined
 
 BASE = 0x0F0F0F0F0F0F0F0F
 
@@ -45,4 +45,14 @@ def test_a_template_goes_to_the_nearest_centre_within_ten_bits_and_is_itself_bey
     six, eight = BASE ^ ((1 << 6) - 1), BASE ^ ((1 << 8) - 1)  # 6 and 10 bits from the two; 8 and 8
     ten_of_other = BASE ^ ((1 << 10) - 1)  # 10 and 6
     given = hashes(ten, eleven, six, eight, ten_of_other)
-    assert clusters(given, around).view(np.uint64).tolist() == [BASE, eleven, BASE, BASE, other]
+    assert clusters(given, around, around).view(np.uint64).tolist() == [BASE, eleven, BASE, BASE, other]
+
+
+def test_centres_that_are_near_one_another_are_one_cluster_and_others_are_not() -> None:
+    # Ten bits from one to the next, twenty from the first to the third; eleven from there to the fourth.
+    second, third = BASE ^ ((1 << 10) - 1), BASE ^ ((1 << 20) - 1)
+    around = hashes(third, BASE, second, third ^ (((1 << 11) - 1) << 32))
+    names = joined(around)
+    assert names.tolist() == around[[0, 0, 0, 3]].tolist()
+    assert clusters(hashes(BASE ^ (1 << 63)), around, names).tolist() == around[:1].tolist()
+    assert not len(joined(hashes()))

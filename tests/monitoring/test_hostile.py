@@ -16,13 +16,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from backports import zstd
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from monitoring.intake import Limits, Unreadable, objects, take_in, whole
 from monitoring.intake.blocks import Blocks
-from monitoring.intake.opening import Layout, parquet
+from monitoring.intake.opening import Layout, parquet, zstd
 from monitoring.report import written
 from monitoring.schema import HEADER_KEY
 from monitoring.shift import shifts

@@ -29,6 +29,7 @@ PLAIN = {
 }
 # Values that programs write, or that somebody writes to see what happens, by what a column is.
 TIMES = (
+    "01772445600", "001772445600.5", "0x69a55aa0",
     "2026-03-02T10:00:00.123Z", "2026-03-02T10:00:00.123456789Z", "2026-03-02T12:00:00+02:00", "2026-03-02 10:00:00",
     "2026-03-02T10:00:00", "2026-03-02", "20260302T100000", "2026-03-02T24:00:00Z", "2026-03-02T10:00:60Z",
     " 2026-03-02T10:00:00Z", "2026-13-01T00:00:00Z", "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "soon", "",
@@ -36,12 +37,14 @@ TIMES = (
     "1772445600123", "１７７２４４５６００", 999_999_999, 1e9, 1e30, -5, None, True, [], {},
 )  # fmt: skip
 TEXTS = (
+    '"', 'a" b', '""', int("9" * 4000),
     "", " a ", "é", "é" * 150, "x" * 200, "x" * 201, "null", "NaN", "true", "1e5", "-0", "007", "a\tb", "a\"b",
     "a,b", "a\\b", "a\nb", "a\rb", "a\r\nb", "\0", "\ud800", "\U0001f600", "\u2028", "c051f8c0bd61ea50",
     "C051F8C0BD61EA50", "c051f8c0_d61ea50", 5, -5, 2**63, 10**25, 1.5, -0.0, 1e400, None, True, [], {}, ["stop"],
     ["stop", "length"], [""], [None], [1], [True], [[]],
 )  # fmt: skip
 COUNTS = (
+    "0x10", "-0", "00000000000000007", int("9" * 4000),
     0, 7, 1.0, 1.5, -1, -0.0, 100, 599, 600, 99, 100_000_000, 100_000_001, 2**63, 10**25, "7", " 7", "07", "+7",
     "7.0", "", "x", "٧", None, True, [], {},
 )  # fmt: skip
@@ -68,6 +71,7 @@ TRUTHS = (
     {},
 )
 PARAMS = (
+    {"logprobs": -1}, {"top_logprobs": -1}, {"n": int("9" * 4000)},
     {}, {"logprobs": 3}, {"logprobs": 0}, {"logprobs": "x"}, {"logprobs": None}, {"top_logprobs": 2},
     {"top_logprobs": 1.5}, {"logit_bias": {}}, {"logit_bias": {"1": 2}}, {"logit_bias": None}, {"logit_bias": []},
     {"n": 2}, {"n": 2.5}, {"n": True}, {"max_tokens": "5"}, {"max_tokens": 1e9}, {"max_tokens": 1e400},
@@ -106,7 +110,20 @@ def objects(draw: st.DrawFn) -> list[bytes]:
         ascii_only = draw(st.booleans())
         said = ", ".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=ascii_only)}" for k, v in pairs)
         found.append(f"{{{said}}}".replace("Infinity", "1e400").encode("utf-8", "surrogatepass"))
-    return found
+    return draw(st.sampled_from((found, found, found, elsewhere(draw, found))))
+
+
+def elsewhere(draw: st.DrawFn, found: list[bytes]) -> list[bytes]:
+    """Two objects on one line, one on two, lines of nothing: perhaps as many lines as objects, in the end."""
+    text = b"\n".join(found)
+    for _ in range(draw(st.integers(1, 3))):
+        ends = [
+            at for at in range(len(text)) if text[at : at + 2] in (b"}\n", b", ", b"}{") or text[at : at + 1] == b"\n"
+        ]
+        at = draw(st.sampled_from(ends or [0]))
+        between = draw(st.sampled_from((b"", b"\n", b" ", b"\r\n", b"\n\n")))
+        text = text[: at + 1] + between + text[at + 1 :].removeprefix(draw(st.sampled_from((b"", b"\n"))))
+    return text.split(b"\n")
 
 
 @st.composite
@@ -127,7 +144,11 @@ def delimited(draw: st.DrawFn) -> list[bytes]:
     for row in rows:
         text = io.StringIO()
         csv.writer(text, quoting=quoting, lineterminator="").writerow(row)
-        out.append(text.getvalue().encode("utf-8", "surrogatepass") + end)
+        line = text.getvalue().encode("utf-8", "surrogatepass") + end
+        if out and draw(st.integers(0, 7)) == 0:
+            at = draw(st.integers(0, len(line)))
+            line = line[:at] + draw(st.sampled_from((b'"', b'""', b'"x"', b" ", b'x"'))) + line[at:]
+        out.append(line)
     return [*out, b""] if draw(st.integers(0, 9)) == 0 else out
 
 
@@ -164,6 +185,8 @@ ROW = b'"ts": "2026-03-02T10:00:00Z", "account": "a", "model": "owl", "input_tok
 @hypothesis.given(found=objects(), each=EACH, end=ENDS)
 # The key of the second line is `key` spelled with a kelvin sign.
 @hypothesis.example(found=[b"{" + ROW, b'{"\\u212aey": null, ' + ROW, b'{"Key": true, ' + ROW], each=1, end=b"\n")
+# Two objects on one line, and a line of nothing.
+@hypothesis.example(found=[b"{" + ROW + b" {" + ROW, b""], each=2, end=b"\n")
 def test_objects_are_read_alike(found: list[bytes], each: int, end: bytes) -> None:
     compare(found, each, end)
 
@@ -172,6 +195,9 @@ def test_objects_are_read_alike(found: list[bytes], each: int, end: bytes) -> No
 @hypothesis.given(found=delimited(), each=EACH, end=ENDS)
 # The quotation mark of the last line is not closed.
 @hypothesis.example(found=[",".join([*REQUIRED, "key"]).encode(), b'1772445600,a,owl,1,2,200,"x'], each=1, end=b"\n")
+# What follows a closing quotation mark; a count in hexadecimal digits.
+@hypothesis.example(found=[",".join([*REQUIRED, "key"]).encode(), b'1772445600,a,owl,1,2,200,"x"y'], each=1, end=b"\n")
+@hypothesis.example(found=[",".join(REQUIRED).encode(), b"1772445600,a,owl,0x10,2,200"], each=1, end=b"\n")
 # One line too many, and one that is none.
 @hypothesis.example(
     found=[",".join(REQUIRED).encode(), b"1772445600,a,owl,1,2,200\r1772445600,b,owl,1,2,200", b""], each=2, end=b"\n"

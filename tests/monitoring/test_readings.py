@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from backports import zstd
 from django.core.management import CommandError, call_command
 
 from monitoring.findings import Sign, Unit
 from monitoring.intake import Limits, Unreadable, take_in
+from monitoring.intake.opening import zstd
 from monitoring.matching import Permit
 from monitoring.reading import Options, read, written
 from monitoring.reference import simes
@@ -71,18 +71,32 @@ def test_the_names_of_accounts_change_nothing_but_the_names() -> None:
     assert sorted(json.loads(told)) == sorted(map(str, findings(report_of(lines(ROWS)))))
 
 
+# Sixteen bytes that are no content: four that say so, four with the length, and as many more (RFC 8878, 3.1.2).
+SKIPPED = b"\x50\x2a\x4d\x18" + (8).to_bytes(4, "little") + b"whatever"
+
+
 @pytest.mark.parametrize(
     "content",
     [
         gzip.compress(lines(ROWS[:700])) + gzip.compress(lines(ROWS[700:])),
         zstd.compress(lines(ROWS)),
+        SKIPPED + zstd.compress(lines(ROWS)),
         as_csv(ROWS),
         as_csv(ROWS).replace(b"\n", b"\r\n"),
         b"\xef\xbb\xbf" + as_csv(ROWS),
         as_csv(ROWS).replace(b",", b";"),
         as_parquet(ROWS),
     ],
-    ids=["gzip in two members", "zstd", "csv", "crlf", "bom", "semicolons", "parquet"],
+    ids=[
+        "gzip in two members",
+        "zstd",
+        "zstd after a frame that is skipped",
+        "csv",
+        "crlf",
+        "bom",
+        "semicolons",
+        "parquet",
+    ],
 )
 def test_every_format_gives_the_same_findings(content: bytes) -> None:
     report = report_of(content)
@@ -152,6 +166,8 @@ def test_times_of_every_kind_are_the_same_instant() -> None:
         (",".join(f"c{n}" for n in range(100_000)).encode() + b"\n1\n", "columns"),
         (b"PAR1 and then nothing", "Parquet file is damaged"),
         (b"\x00\x01\x02\n", "NUL"),
+        (b"ts,account,model\r1,a,owl\r", "no header"),
+        (b"ts,account," + b"x" * 1_100_000 + b"\n1,a,x\n", "no header|can be read|not a header"),
     ],
 )
 def test_what_is_no_log_is_refused_in_words(tmp_path: Path, content: bytes, says: str) -> None:
