@@ -69,7 +69,7 @@ def joined(around: Hashes) -> Hashes:
 
 
 def clusters(templates: Hashes, around: Hashes, names: Hashes) -> Hashes:
-    """For each template the name of the centre that is nearest, of equally near ones the first; itself where none is near."""
+    """For each template the name of the centre that is nearest (of two the first); itself where none is near."""
     bits = templates.view(np.uint64)
     least = np.full(len(bits), NEAR + 1, dtype=np.uint8)
     whose = templates.copy()

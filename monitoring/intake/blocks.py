@@ -24,7 +24,6 @@ from monitoring.intake.lines import (
     TEXTS,
     TRUE,
     Rejected,
-    _cells,
     _params,
     row_of,
 )
@@ -72,6 +71,8 @@ def _one_on_each_line(data: bytes) -> bool:
     if int(np.max(np.diff(ends, prepend=-1, append=len(data)))) > LONGEST:
         return False
     ends = ends[:-1] if data.endswith(b"\n") else ends
+    if len(ends) and ends[0] < 2:
+        return False  # no object is as short
     before = text[ends - 1]
     if (before == RETURN).any():
         before = np.where(before == RETURN, text[ends - 2], before)

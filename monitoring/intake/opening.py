@@ -27,7 +27,7 @@ PIECE = 1 << 20  # bytes that are unpacked at a time: no more than a line may ha
 FEW = 1 << 16  # bytes: fewer are put together
 BLOCK = 16 << 20  # bytes of text that are read at a time
 NEWLINE = 10
-# The first bytes of a zstd frame, and the last three of those of a frame to be skipped, which pzstd writes first (RFC 8878).
+# The first bytes of a zstd frame, and the last three of a frame to be skipped, which pzstd writes first (RFC 8878).
 ZSTD, SKIPPED = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
 MARK = b"\xef\xbb\xbf"
 DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstd.ZstdError)

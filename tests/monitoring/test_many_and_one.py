@@ -187,6 +187,8 @@ ROW = b'"ts": "2026-03-02T10:00:00Z", "account": "a", "model": "owl", "input_tok
 @hypothesis.example(found=[b"{" + ROW, b'{"\\u212aey": null, ' + ROW, b'{"Key": true, ' + ROW], each=1, end=b"\n")
 # Two objects on one line, and a line of nothing.
 @hypothesis.example(found=[b"{" + ROW + b" {" + ROW, b""], each=2, end=b"\n")
+@hypothesis.example(found=[b"{" + ROW, b"{" + ROW, b"", b"{" + ROW + b"{" + ROW], each=2, end=b"")
+@hypothesis.example(found=[b"{" + ROW, b"{" + ROW, b"\r", b"{" + ROW + b"{" + ROW], each=2, end=b"")
 def test_objects_are_read_alike(found: list[bytes], each: int, end: bytes) -> None:
     compare(found, each, end)
 
