@@ -36,6 +36,7 @@ SMALLEST = 256  # lines: a doubtful block of fewer is read line by line
 SPLIT = 16
 # Bytes of a line that Arrow may read as JSON: its parser follows nesting as deep as it goes, until the stack ends.
 LONGEST = 8192
+DIGITS = 12  # of a count, at most
 NEWLINE, RETURN, QUOTE, OPENS, CLOSES = b'\n\r"{}'
 COUNTS = ("input_tokens", "output_tokens", "status")
 PARAMS = pa.struct(
@@ -89,11 +90,15 @@ def _quoted_whole(data: bytes, delimiter: int) -> bool:
     if len(marks) % 2:
         return False
     # Two within a cell end it, and begin it again.
-    before, after = text[marks[0::2] - 1], text[(marks[1::2] + 1) % len(text)]
-    before = before[1:] if marks[0] == 0 else before
-    after = after[:-1] if marks[-1] == len(text) - 1 else after
-    beside = [delimiter, NEWLINE, QUOTE]
-    return bool(np.isin(before, beside).all() and np.isin(after, [*beside, RETURN]).all())
+    opens, closes = marks[0::2], marks[1::2]
+    before = text[(opens[1:] if opens[0] == 0 else opens) - 1]
+    after = text[(closes[:-1] if closes[-1] == len(text) - 1 else closes) + 1]
+    beside = np.zeros(256, dtype=bool)
+    beside[[delimiter, NEWLINE, QUOTE]] = True
+    if not beside[before].all():
+        return False
+    beside[RETURN] = True
+    return bool(beside[after].all())
 
 
 def _escapes_nul(data: bytes) -> bool:
@@ -220,7 +225,8 @@ def _sure(name: str, column: Any) -> Any:
     if name in COUNTS:
         least, most = (100, 599) if name == "status" else (0, LARGEST_COUNT)
         if pa.types.is_string(column.type):
-            if not pc.all(pc.match_substring_regex(column, "^[0-9]{1,12}$")).as_py():
+            decimal = pc.all(pc.ascii_is_decimal(column)).as_py()
+            if not decimal or pc.max(pc.binary_length(column)).as_py() > DIGITS:
                 raise Doubtful
             column = column.cast(pa.int64())
         ends = pc.min_max(column).as_py()
