@@ -93,6 +93,7 @@ class Story:
         while not_working(wanted, "england") is not None:
             wanted -= timedelta(days=1)
         moment = max(datetime.combine(wanted, time(hour, minute), LONDON).astimezone(UTC), self.at)
+        moment = min(moment, self.start)  # told before that hour, this morning is still to come
         self.sweep_until(moment)
         with standing_at(moment):
             yield

@@ -11,13 +11,17 @@ from cases.models import Case, Referral
 from config import story
 from ledger.models import Event
 from ledger.time import standing_at
+from monitoring.models import Batch
 
 
 @pytest.mark.django_db(transaction=True)
-def test_story_is_told_and_the_watched_case_is_referred_by_itself() -> None:
-    start = datetime(2026, 11, 23, 18, 45, tzinfo=UTC)
+@pytest.mark.parametrize("hour", [3, 18])
+def test_story_is_told_and_the_watched_case_is_referred_by_itself(hour: int) -> None:
+    start = datetime(2026, 11, 23, hour, 45, tzinfo=UTC)
     with standing_at(start):
         story.tell(start)
+        assert not Event.objects.filter(at__gt=start).exists(), "nothing that is still to come"
+        assert not Batch.objects.filter(received_at__gt=start).exists()
         reference, refers_at = story.watched()
         assert refers_at == start + story.WATCH_FOR
         assert not Referral.objects.filter(case__reference=reference).exists()
