@@ -1,11 +1,12 @@
 """Clusters of prompt templates: which 64-bit simhashes are near-duplicates of one another.
 
 Two templates are near when at most 10 of their 64 bits differ (short prompts; 3 is the strict bound for long ones). By
-chance that happens to one pair of random hashes in a hundred million. Pure; numpy alone.
+chance that happens to one pair of random hashes in a hundred million. Pure; numpy and networkx.
 """
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
@@ -58,14 +59,13 @@ def joined(around: Hashes) -> Hashes:
     makes others. They are one cluster by the rule that makes any two templates near.
     """
     bits = around.view(np.uint64)
-    near = np.bitwise_count(bits[:, None] ^ bits[None, :]) <= NEAR
-    first = np.arange(len(bits))
-    while len(bits):
-        least = np.where(near, first[None, :], len(bits)).min(axis=1)
-        if (least == first).all():
-            break
-        first = least
-    return around[first]
+    near = nx.Graph()
+    near.add_nodes_from(range(len(bits)))
+    near.add_edges_from(np.argwhere(np.bitwise_count(bits[:, None] ^ bits[None, :]) <= NEAR).tolist())
+    names = around.copy()
+    for component in nx.connected_components(near):
+        names[list(component)] = around[min(component)]
+    return names
 
 
 def clusters(templates: Hashes, around: Hashes, names: Hashes) -> Hashes:

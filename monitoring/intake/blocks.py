@@ -36,7 +36,7 @@ SMALLEST = 256  # lines: a doubtful block of fewer is read line by line
 SPLIT = 16
 # Bytes of a line that Arrow may read as JSON: its parser follows nesting as deep as it goes, until the stack ends.
 LONGEST = 8192
-DIGITS = 12  # of a count, at most
+COUNT_DIGITS = 12  # of a count, at most
 NEWLINE, RETURN, QUOTE, OPENS, CLOSES = b'\n\r"{}'
 COUNTS = ("input_tokens", "output_tokens", "status")
 PARAMS = pa.struct(
@@ -226,7 +226,7 @@ def _sure(name: str, column: Any) -> Any:
         least, most = (100, 599) if name == "status" else (0, LARGEST_COUNT)
         if pa.types.is_string(column.type):
             decimal = pc.all(pc.ascii_is_decimal(column)).as_py()
-            if not decimal or pc.max(pc.binary_length(column)).as_py() > DIGITS:
+            if not decimal or pc.max(pc.binary_length(column)).as_py() > COUNT_DIGITS:
                 raise Doubtful
             column = column.cast(pa.int64())
         ends = pc.min_max(column).as_py()

@@ -31,7 +31,7 @@ FRACTION = re.compile(r"(\.\d{6})\d+")
 UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 # No cell is longer than a line may be, and what is in a column that nobody keeps is no reason to reject its line.
 csv.field_size_limit(1 << 20)
-DIGITS = 400  # of a whole number; one of more is no count and no name, and Python would not read it
+READ_DIGITS = 400  # of a whole number; one of more is no count and no name, and Python would not read it
 
 
 class Rejected(Exception):
@@ -80,7 +80,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _number(digits: str) -> int | float:
-    return int(digits) if len(digits) <= DIGITS else math.inf
+    return int(digits) if len(digits) <= READ_DIGITS else math.inf
 
 
 def _cells(text: str, layout: Layout) -> dict[str, Any]:

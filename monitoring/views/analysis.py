@@ -76,7 +76,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     findings = [_shown(one, place) for place, one in enumerate(report["findings"])]
     together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
     inside = [one for one in findings if one["unit"] == "account" and one["accounts"][0] in together]
-    comparisons = Comparison.objects.visible_to(request.user).filter(analysis=found)
+    comparisons = Comparison.objects.visible_to(request.user).filter(analysis=found).with_later()
     others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
     page |= {
         "report": report,

@@ -29,13 +29,13 @@ LABELS = {
 }
 
 
-def shown_comparison(found: Comparison) -> dict[str, Any]:
-    """A comparison as a page shows it. `place` is what the disclosure is beside, `where` the page that shows both."""
+def shown_comparison(found: Any) -> dict[str, Any]:
+    """A comparison (`with_later`) as a page shows it. `place` is what the disclosure is beside, `where` its page."""
     figures = [{**one, "label": LABELS[one["name"]]} for one in found.result["figures"]]
     state = (str(found.get_state_display()), COLOURS[found.state])
     more = {"by": found.closed_by.name if found.closed_by else "", "closed_at": found.closed_at, "reason": found.reason}
     place = "log" if found.feed_id is None else "feed"
-    later = {"came_later": getattr(found, "came_later", False), "at": found.at}  # of a feed (`with_later`)
+    later = {"came_later": found.came_later, "at": found.at}
     shown = {"pk": found.pk, "figures": figures, "state": state, "place": place, "where": where(found)}
     return {**found.result, **more, **shown, **_days(found.result), "notes": _notes(found.result, place)} | later
 

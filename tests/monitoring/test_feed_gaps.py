@@ -65,7 +65,7 @@ def test_a_person_ends_a_gap_with_a_reason(gap: Comparison, caseworker: User) ->
 def test_that_rows_of_the_period_came_later_is_said(
     gap: Comparison, caseworker: User, provider: User, tmp_path: Path
 ) -> None:
-    said = "More rows of the period came after they were counted"
+    said = "More rows of the period came after that"
     supervisor = cast.person(caseworker.organisation, "supervisor")
     page = reverse("feed", args=[gap.feed_id])
     api = f"/api/v1/usage/feeds/{gap.feed_id}/declared/"

@@ -49,27 +49,8 @@ COUNTS = (
     "7.0", "", "x", "٧", None, True, [], {},
 )  # fmt: skip
 TRUTHS = (
-    True,
-    False,
-    "true",
-    "True",
-    "TRUE",
-    "tRuE",
-    "yes",
-    "No",
-    "0",
-    "1",
-    " true",
-    "t",
-    1,
-    0,
-    2,
-    1.0,
-    "",
-    None,
-    [],
-    {},
-)
+    True, False, "true", "True", "TRUE", "tRuE", "yes", "No", "0", "1", " true", "t", 1, 0, 2, 1.0, "", None, [], {},
+)  # fmt: skip
 PARAMS = (
     {"logprobs": -1}, {"top_logprobs": -1}, {"n": int("9" * 4000)},
     {}, {"logprobs": 3}, {"logprobs": 0}, {"logprobs": "x"}, {"logprobs": None}, {"top_logprobs": 2},

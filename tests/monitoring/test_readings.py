@@ -167,7 +167,7 @@ def test_times_of_every_kind_are_the_same_instant() -> None:
         (b"PAR1 and then nothing", "Parquet file is damaged"),
         (b"\x00\x01\x02\n", "NUL"),
         (b"ts,account,model\r1,a,owl\r", "no header"),
-        (b"ts,account," + b"x" * 1_100_000 + b"\n1,a,x\n", "no header|can be read|not a header"),
+        (b"ts,account," + b"x" * 1_100_000 + b"\n1,a,x\n", "not a header"),
     ],
 )
 def test_what_is_no_log_is_refused_in_words(tmp_path: Path, content: bytes, says: str) -> None:
