@@ -13,7 +13,7 @@ import numpy.typing as npt
 NEAR = 10  # bits
 SAMPLE = 20_000  # different templates that are compared with one another
 CENTRES = 256
-BLOCK = 256
+BLOCK = 64  # templates that are compared with the others at a time
 Hashes = npt.NDArray[np.int64]
 
 
@@ -26,8 +26,9 @@ def centres(sample: Hashes) -> Hashes:
     bits = np.sort(sample).view(np.uint64)
     near = np.zeros(len(bits), dtype=np.int64)
     for start in range(0, len(bits), BLOCK):
-        apart = np.bitwise_count(bits[start : start + BLOCK, None] ^ bits[None, :])
-        near[start : start + BLOCK] = np.count_nonzero(apart <= NEAR, axis=1) - 1
+        close = np.bitwise_count(bits[start : start + BLOCK, None] ^ bits[start:]) <= NEAR
+        near[start : start + BLOCK] += np.count_nonzero(close, axis=1) - 1
+        near[start + BLOCK :] += np.count_nonzero(close[:, BLOCK:], axis=0)  # each pair is compared once
     found: list[np.uint64] = []
     free = np.ones(len(bits), dtype=bool)
     for index in np.lexsort((np.arange(len(bits)), -near)).tolist():

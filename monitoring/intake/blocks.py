@@ -29,15 +29,16 @@ from monitoring.intake.lines import (
 )
 from monitoring.intake.numbers import whole
 from monitoring.intake.objects import Doubtful, Objects
-from monitoring.intake.opening import Layout
+from monitoring.intake.opening import NEWLINE, Block, Layout, Places
 from monitoring.schema import BY_NAME, CANONICAL, LARGEST_COUNT, REQUIRED
 
 SMALLEST = 256  # lines: a doubtful block of fewer is read line by line
 SPLIT = 16
 # Bytes of a line that Arrow may read as JSON: its parser follows nesting as deep as it goes, until the stack ends.
 LONGEST = 8192
+PIECE = 4 << 20  # bytes that Arrow reads at a time, of a block
 COUNT_DIGITS = 12  # of a count, at most
-NEWLINE, RETURN, QUOTE, OPENS, CLOSES = b'\n\r"{}'
+RETURN, QUOTE, OPENS, CLOSES = b'\r"{}'
 COUNTS = ("input_tokens", "output_tokens", "status")
 PARAMS = pa.struct(
     [
@@ -62,13 +63,12 @@ ENCODED = pa.dictionary(pa.int32(), pa.string())
 DIFFERENT = ("prompt_hash", "template", "prefix_hash", "session")  # too many values to be worth a dictionary
 
 
-def _one_on_each_line(data: bytes) -> bool:
+def _one_on_each_line(data: bytes, ends: Places) -> bool:
     """Whether each line is one object, as far as its ends tell, and none is longer than LONGEST.
 
     Arrow reads objects wherever lines end: of two on one line, and one on two, it makes as many as there are lines.
     """
     text = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(text == NEWLINE)
     if int(np.max(np.diff(ends, prepend=-1, append=len(data)))) > LONGEST:
         return False
     ends = ends[:-1] if data.endswith(b"\n") else ends
@@ -114,40 +114,35 @@ class Blocks:
         self.rejected: list[tuple[int, str]] = []
         self._objects = Objects()
 
-    def read(self, number: int, data: bytes, lines: int | None = None) -> Iterator[pa.Table]:
-        """Tables of SCHEMA for the lines of `data`, so many `lines`, the first of which is line `number` of the file."""
-        lines = data.count(b"\n") + (not data.endswith(b"\n")) if lines is None else lines
+    def read(self, block: Block) -> Iterator[pa.Table]:
+        """Tables of SCHEMA for the lines of the block."""
         try:
-            yield self._whole(number, data, lines)
+            yield self._whole(block)
         except (Doubtful, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError):
-            if lines <= SMALLEST:
-                yield self._line_by_line(number, data)
+            if block.lines <= SMALLEST:
+                yield self._line_by_line(block)
                 return
-            start = 0
-            each = max(SMALLEST, -(-lines // SPLIT))
-            ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10) + 1
-            for first in range(0, lines, each):
-                last = min(first + each, lines)
-                end = int(ends[last - 1]) if last <= len(ends) else len(data)
-                yield from self.read(number + first, data[start:end])
-                start = end
+            each = max(SMALLEST, -(-block.lines // SPLIT))
+            for first in range(0, block.lines, each):
+                yield from self.read(block.part(first, first + each))
 
-    def _line_by_line(self, number: int, data: bytes) -> pa.Table:
+    def _line_by_line(self, block: Block) -> pa.Table:
         rows = []
-        for offset, line in enumerate(data.removesuffix(b"\n").split(b"\n")):
+        for number, line in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.number):
             if not line.strip():
                 continue
             try:
                 row = row_of(line, self.layout)
             except Rejected as wrong:
-                self.rejected.append((number + offset, str(wrong)))
+                self.rejected.append((number, str(wrong)))
             else:
-                rows.append({**row, "line": number + offset})
+                rows.append({**row, "line": number})
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
-    def _whole(self, number: int, data: bytes, lines: int) -> pa.Table:
+    def _whole(self, block: Block) -> pa.Table:
         """Raises Doubtful (or one of Arrow's errors) unless every line is a row beyond doubt."""
-        if b"\0" in data or (self.layout.kind == "jsonl" and (_escapes_nul(data) or not _one_on_each_line(data))):
+        (number, data, ends), lines = block, block.lines
+        if b"\0" in data or (self.layout.kind == "jsonl" and (_escapes_nul(data) or not _one_on_each_line(data, ends))):
             raise Doubtful
         if not data.isascii():
             data.decode("utf-8")  # also where no column is: whoever reads a line by itself reads all of it
@@ -180,8 +175,8 @@ class Blocks:
         kinds["params"] = ENCODED
         table = pyarrow.csv.read_csv(
             pa.py_buffer(data),
-            pyarrow.csv.ReadOptions(column_names=names, block_size=4 << 20),
-            pyarrow.csv.ParseOptions(delimiter=self.layout.delimiter, newlines_in_values=True),
+            pyarrow.csv.ReadOptions(column_names=names, block_size=PIECE),
+            pyarrow.csv.ParseOptions(delimiter=self.layout.delimiter),
             pyarrow.csv.ConvertOptions(
                 column_types=kinds,
                 include_columns=[name for name in names if name[0] != "-"],

@@ -144,11 +144,10 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
     if first is None:
         raise Unreadable("The file is empty." if not lines.cut else "Nothing of the compressed file can be read.")
     # Where the line after a header is too long, the header is alone in its block.
-    second = next(pieces, None) if first.ends <= 1 else None
+    second = next(pieces, None) if len(first.ends) <= 1 else None
     layout = layout_of(first.data + (second.data if second else b""), limits)
     kept.header = layout.header
-    header = _nth_line(first.data, layout.skip)
-    first = Block(first.number + layout.skip, first.data[header:], first.ends - first.data.count(b"\n", 0, header))
+    first = first.part(layout.skip)
     missing = [name for name in REQUIRED if layout.kind == "csv" and name not in layout.canonical()]
     if missing:
         _count_all(missing, _blocks(first, second, pieces), keeper, first.number)
@@ -175,11 +174,11 @@ def _blocks(first: Block, second: Block | None, pieces: Iterable[Block]) -> Iter
 
 def _tables(blocks: Blocks, pieces: Iterable[Block]) -> Iterator[tuple[pa.Table | None, list[tuple[int, str]], int]]:
     """(rows, rejected lines, the line that comes next) of each piece of a file."""
-    for number, data, ends in pieces:
-        if not data:
+    for block in pieces:
+        if not block.data:
             continue
-        for table in blocks.read(number, data, ends + (not data.endswith(b"\n"))):
-            yield table, blocks.rejected, number + ends
+        for table in blocks.read(block):
+            yield table, blocks.rejected, block.after
             blocks.rejected = []
 
 
@@ -190,15 +189,6 @@ def _count_all(missing: list[str], pieces: Iterable[Block], keeper: _Keeper, num
     keeper.kept.reasons[reason] += count
     keeper.kept.notes.append(f"Not a usage log: {reason}.")
     keeper.reject([(number + offset, reason) for offset in range(min(count, 100))])
-
-
-def _nth_line(data: bytes, lines: int) -> int:
-    at = 0
-    for _ in range(lines):
-        at = data.find(b"\n", at) + 1
-        if not at:
-            return len(data)
-    return at
 
 
 class _Keeper:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 from isal import isal_zlib
 
@@ -54,12 +55,36 @@ class Limits:
     listed: int = 100_000
 
 
+Places = npt.NDArray[np.int64]
+
+
 class Block(NamedTuple):
-    """Whole lines: the number of the first, the bytes, and how many ends of lines there are (the last may have none)."""
+    """Whole lines: the number of the first, the bytes, and where in them lines end (the last may have no end)."""
 
     number: int
     data: bytes
-    ends: int
+    ends: Places
+
+    @property
+    def lines(self) -> int:
+        return len(self.ends) + (self.data[-1:] not in (b"", b"\n"))
+
+    @property
+    def after(self) -> int:
+        """The number of the line that comes next."""
+        return self.number + len(self.ends)
+
+    def part(self, first: int, last: int | None = None) -> Block:
+        """The lines from the `first` to before the `last`, counted from 0; to the end where there is no last."""
+        ends = self.ends[first:last]
+        start = 0 if first == 0 else int(self.ends[first - 1]) + 1 if first <= len(self.ends) else len(self.data)
+        end = len(self.data) if last is None or last > len(self.ends) else int(self.ends[last - 1]) + 1
+        return Block(self.number + first, self.data[start:end], ends - start)
+
+
+def block_of(number: int, data: bytes) -> Block:
+    """The lines of `data`, of which the first has this number."""
+    return Block(number, data, np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == NEWLINE))
 
 
 @dataclass
@@ -96,9 +121,9 @@ class Lines:
             if first and rest_size + first - 1 - start > self.limits.line:
                 # The line that began in earlier pieces ends here, and is too long wherever the pieces were cut.
                 if whole:
-                    block = _block(number, whole)
+                    block = block_of(number, b"".join(whole))
                     yield block
-                    number, whole, whole_size = number + block.ends, [], 0
+                    number, whole, whole_size = block.after, [], 0
                 self.too_long.append(number)
                 number, start, rest, rest_size = number + 1, first, [], 0
             if end > start:
@@ -109,14 +134,14 @@ class Lines:
             rest_size += len(rest[-1])
             too_long = rest_size > self.limits.line
             if whole and (too_long or whole_size >= BLOCK):
-                block = _block(number, whole)
+                block = block_of(number, b"".join(whole))
                 yield block
-                number, whole, whole_size = number + block.ends, [], 0
+                number, whole, whole_size = block.after, [], 0
             if too_long:
                 self.too_long.append(number)
                 rest, rest_size, skipping = [], 0, True
         if whole_size + rest_size:
-            yield _block(number, whole + rest)
+            yield block_of(number, b"".join(whole + rest))
 
     def _unpacked(self) -> Iterator[bytes]:
         size = self.path.stat().st_size
@@ -165,14 +190,6 @@ def _unmarked(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise Unreadable("The file is in UTF-16. Save it as UTF-8.")
     yield start.removeprefix(MARK)
     yield from pieces
-
-
-def _block(number: int, parts: list[memoryview]) -> Block:
-    return Block(number, b"".join(parts), sum(_ends(part) for part in parts))
-
-
-def _ends(part: memoryview) -> int:
-    return int(np.count_nonzero(np.frombuffer(part, dtype=np.uint8) == NEWLINE))
 
 
 class _Gunzip:

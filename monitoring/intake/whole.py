@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.intake.blocks import SCHEMA, Blocks
-from monitoring.intake.opening import Layout, Limits, Unreadable, _said, parquet
+from monitoring.intake.opening import Layout, Limits, Unreadable, _said, block_of, parquet
 from monitoring.schema import CANONICAL, HEADER_KEY, REQUIRED
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
             table = pa.Table.from_batches([batch]).rename_columns([columns[name] for name in batch.schema.names])
             for piece, text in _pieces(table):
                 _measured(unpacked := unpacked + text, size, limits)
-                for part in blocks.read(number, _lines(piece)):
+                for part in blocks.read(block_of(number, _lines(piece))):
                     yield part, blocks.rejected, (number + piece.num_rows) / total
                     blocks.rejected = []
                 number += piece.num_rows

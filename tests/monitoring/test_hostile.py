@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from monitoring.intake import Limits, Unreadable, objects, take_in, whole
 from monitoring.intake.blocks import Blocks
-from monitoring.intake.opening import Layout, parquet, zstd
+from monitoring.intake.opening import Layout, block_of, parquet, zstd
 from monitoring.report import written
 from monitoring.schema import HEADER_KEY
 from monitoring.shift import shifts
@@ -76,13 +76,13 @@ def spelled(name: str, number: int) -> str:
 def test_a_column_under_a_hundred_spellings_is_read_line_by_line() -> None:
     given = [{**row, spelled("client.address", n % 500): "net"} for n, row in enumerate(many(2000))]
     blocks = Blocks(Layout("jsonl", "", (), 0, {}))
-    tables = list(blocks.read(1, lines(given)))
+    tables = list(blocks.read(block_of(1, lines(given))))
     assert sum(table.num_rows for table in tables) == 2000
     assert sum(table["net"].null_count for table in tables) == 0
     # What comes after is not tried as a whole again, whose pattern would be as long as there are spellings.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("monitoring.intake.objects._read_json", None)
-        assert sum(table.num_rows for table in blocks.read(2001, lines(many(300)))) == 300
+        assert sum(table.num_rows for table in blocks.read(block_of(2001, lines(many(300))))) == 300
 
 
 @pytest.mark.parametrize("name", ["net", "NET", "Client.Address", "net_hash", "n\\u0065t", "\\u006eet"])
@@ -91,7 +91,7 @@ def test_a_column_that_comes_late_is_read_however_it_is_written(name: str, other
     content = lines(many(1000, **other)) + lines(
         [{**row, "%": "pool"} for row in many(1000, **other, session="s")]
     ).replace(b'"%"', f'"{name}" '.encode())
-    tables = list(Blocks(Layout("jsonl", "", (), 0, {})).read(1, content))
+    tables = list(Blocks(Layout("jsonl", "", (), 0, {})).read(block_of(1, content)))
     whole = pa.concat_tables([table.select(["line", "net"]).cast(pa.schema(KINDS)) for table in tables])
     assert whole["net"].to_pylist() == [None] * 1000 + ["pool"] * 1000
 
@@ -118,13 +118,13 @@ def test_what_stands_for_no_column_changes_nothing_and_rejects_nothing(
         for other, inner in [others[n % len(others)]]
     ]
     blocks = Blocks(Layout("jsonl", "", (), 0, {}))
-    alone = [table for piece in (lines(plain), lines(given)) for table in blocks.read(1, piece)]
+    alone = [table for piece in (lines(plain), lines(given)) for table in blocks.read(block_of(1, piece))]
     whole = pa.concat_tables(
         [table.select(["line", "account", "prompt_hash", "params"]).combine_chunks() for table in alone]
     )
     assert whole.slice(260).combine_chunks().to_pylist() == whole.slice(0, 260).combine_chunks().to_pylist()
     fresh = Blocks(Layout("jsonl", "", (), 0, {}))
-    first = [row for table in fresh.read(1, lines(given)) for row in table["params"].to_pylist()]
+    first = [row for table in fresh.read(block_of(1, lines(given))) for row in table["params"].to_pylist()]
     assert first == whole["params"].slice(0, 260).to_pylist()
     assert not blocks.rejected + fresh.rejected
 
@@ -141,7 +141,7 @@ def test_numbers_and_flags_that_are_written_as_texts_are_read(wrong: str | None,
         given[at]["input_tokens"] = wrong
     blocks = Blocks(Layout("jsonl", "", (), 0, {}))
     whole = pa.concat_tables(
-        [table.select(["line", "input_tokens", "refused"]) for table in blocks.read(1, lines(given))]
+        [table.select(["line", "input_tokens", "refused"]) for table in blocks.read(block_of(1, lines(given)))]
     )
     found = {row["line"]: row for row in whole.to_pylist()}
     assert [line for line, _ in blocks.rejected] == ([] if wrong is None else [at + 1])
@@ -185,15 +185,14 @@ def test_more_keys_without_a_value_than_an_honest_file_has_make_no_columns(monke
     read_json = objects._read_json
     monkeypatch.setattr(objects, "_read_json", lambda d, s, o: widths.append(len(s)) or read_json(d, s, o))
     given = [{**row, **{f"k{n}-{i}": None for i in range(50)}} for n, row in enumerate(many(300))]
-    assert sum(t.num_rows for t in Blocks(Layout("jsonl", "", (), 0, {})).read(1, lines(given))) == 300
+    assert sum(t.num_rows for t in Blocks(Layout("jsonl", "", (), 0, {})).read(block_of(1, lines(given)))) == 300
     assert max(widths) < 100
 
 
 def test_a_number_that_is_none_is_no_parameter() -> None:
     content = lines(many(300, params={"temperature": 1})).replace(b'"temperature": 1', b'"temperature": NaN', 1)
-    told = [
-        row for table in Blocks(Layout("jsonl", "", (), 0, {})).read(1, content) for row in table["params"].to_pylist()
-    ]
+    tables = Blocks(Layout("jsonl", "", (), 0, {})).read(block_of(1, content))
+    told = [row for table in tables for row in table["params"].to_pylist()]
     assert [row["temperature"] for row in told] == [None] + [1.0] * 299
 
 
@@ -213,7 +212,7 @@ def test_other_keys_that_are_alike_in_every_line_are_not_looked_for_in_the_text(
     monkeypatch.setattr("monitoring.intake.objects._late", None)
     blocks = Blocks(Layout("jsonl", "", (), 0, {}))
     given = [{**row, "region": "x", "ms": n / 2, "params": {"seed": n}} for n, row in enumerate(many(600))]
-    assert [table.num_rows for table in blocks.read(1, lines(given))] == [600]
+    assert [table.num_rows for table in blocks.read(block_of(1, lines(given)))] == [600]
 
 
 @pytest.mark.parametrize("line", [b'{"a":' * 1300, b"[" * 5000, b'{"params":' + b"[" * 4000])

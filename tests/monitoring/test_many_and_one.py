@@ -10,10 +10,11 @@ import os
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
-from monitoring.intake.blocks import Blocks
-from monitoring.intake.opening import Layout, Limits, layout_of
+from monitoring.intake.blocks import PIECE, Blocks, Doubtful
+from monitoring.intake.opening import Layout, Limits, block_of, layout_of
 from monitoring.schema import COLUMNS, REQUIRED
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -135,7 +136,7 @@ def delimited(draw: st.DrawFn) -> list[bytes]:
 
 def one_by_one(layout: Layout, found: list[bytes]) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
     blocks = Blocks(layout)
-    table = blocks._line_by_line(1, b"\n".join(found))
+    table = blocks._line_by_line(block_of(1, b"\n".join(found)))
     return table.to_pylist(), blocks.rejected
 
 
@@ -146,7 +147,7 @@ def many(
     blocks, rows = Blocks(layout), []
     for start in range(0, len(found), each):
         block = b"\n".join(found[start : start + each]) + (b"\n" if start + each < len(found) else end)
-        for table in blocks.read(1 + start, block) if block else ():
+        for table in blocks.read(block_of(1 + start, block)) if block else ():
             rows += table.to_pylist()
     return rows, blocks.rejected
 
@@ -195,4 +196,18 @@ def test_rows_beyond_doubt_are_read_many_at_a_time() -> None:
     for found in ([line, line], [",".join(REQUIRED).encode(), *2 * [b"1772445600,a,owl,1,2,200"]]):
         layout = layout_of(b"\n".join(found), Limits())
         body = found[layout.skip :]
-        assert Blocks(layout)._whole(1, b"\n".join(body) + b"\n", 2).num_rows == 2
+        assert Blocks(layout)._whole(block_of(1, b"\n".join(body) + b"\n")).num_rows == 2
+
+
+def test_a_mark_that_is_open_where_arrow_cuts_is_seen() -> None:
+    """Arrow reads a block in pieces. Of the whole text it takes a mark that is not closed as closed at the end."""
+    line = b"1772445600,a,owl,1,2,200,xx\n"
+    found = [line] * (2 * PIECE // len(line))
+    last = PIECE // len(line) - 1  # of the first piece
+    found[last : last + 2] = [line.replace(b"xx", b'"x'), line.replace(b"xx", b'x"')]
+    block = block_of(1, b"".join(found))
+    blocks = Blocks(layout_of(",".join([*REQUIRED, "key"]).encode() + b"\n" + line, Limits()))
+    with pytest.raises(Doubtful):
+        blocks._whole(block)
+    assert sum(table.num_rows for table in blocks.read(block)) == len(found) - 1
+    assert blocks.rejected == [(last + 1, "has a quotation mark that is not closed")]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitoring.intake import Limits, Unreadable, opening
-from monitoring.intake.opening import Block, Lines
+from monitoring.intake.opening import Block, Lines, block_of
 
 LONGEST = 12
 CONTENT = st.lists(st.sampled_from([b"\n", b"a", b"bc", b"row", b"x" * 9, b"\r\n"]), max_size=60).map(b"".join)
@@ -37,7 +37,7 @@ def test_every_line_is_in_a_block_under_its_number_or_named_as_too_long(
     found, lines = blocks_of(content, tmp_path, cuts)
     told = {}
     for number, data, ends in found:
-        assert ends == data.count(b"\n")
+        assert ends.tolist() == [at for at, byte in enumerate(data) if byte == 10]
         told |= dict(enumerate(data.removesuffix(b"\n").split(b"\n"), number))
     said = dict(enumerate(content.split(b"\n"), 1))
     if content.endswith(b"\n") or not content:
@@ -54,7 +54,7 @@ def test_every_line_is_in_a_block_under_its_number_or_named_as_too_long(
 @pytest.mark.parametrize("cuts", [[], [1, 2, 3], list(range(9))])
 def test_a_mark_at_the_beginning_is_no_text_in_whatever_pieces_it_comes(tmp_path: Path, cuts: list[int]) -> None:
     ((number, data, ends),), _ = blocks_of(b"\xef\xbb\xbfts,a\n1,2\n", tmp_path, cuts)
-    assert (number, data, ends) == (1, b"ts,a\n1,2\n", 2)
+    assert (number, data, ends.tolist()) == (1, b"ts,a\n1,2\n", [4, 8])
     with pytest.raises(Unreadable, match="UTF-16"):
         blocks_of("ts,a\n".encode("utf-16"), tmp_path, cuts)
 
@@ -62,5 +62,17 @@ def test_a_mark_at_the_beginning_is_no_text_in_whatever_pieces_it_comes(tmp_path
 def test_members_of_a_byte_each_are_put_together(tmp_path: Path) -> None:
     content = b"0123456\n" * 2000
     found, _ = blocks_of(content, tmp_path, list(range(len(content))))
-    assert [(b.number, b.ends) for b in found] == [(1, 2000)]
+    assert [(b.number, len(b.ends)) for b in found] == [(1, 2000)]
     assert found[0].data == content
+
+
+@given(CONTENT, st.integers(1, 9))
+def test_parts_of_a_block_are_blocks_of_its_lines(content: bytes, each: int) -> None:
+    block = block_of(5, content)
+    parts = [block.part(first, first + each) for first in range(0, block.lines, each)]
+    assert b"".join(part.data for part in parts) == content
+    assert [part.number for part in parts] == list(range(5, 5 + block.lines, each))
+    assert all(part.lines == each for part in parts[:-1])
+    for part in (*parts, block.part(each)):
+        assert part.ends.tolist() == block_of(0, part.data).ends.tolist()
+    assert block.part(each).data == b"".join(part.data for part in parts[1:])
