@@ -146,7 +146,7 @@ class Blocks:
             raise Doubtful
         if not data.isascii():
             data.decode("utf-8")  # also where no column is: whoever reads a line by itself reads all of it
-        given = self._json(data) if self.layout.kind == "jsonl" else self._csv(data)
+        given = self._json(block) if self.layout.kind == "jsonl" else self._csv(data)
         if any(len(column) != lines for column in given.values()):
             raise Doubtful  # empty lines, or quotation marks across lines
         for name in REQUIRED:
@@ -189,8 +189,8 @@ class Blocks:
         )
         return dict(zip(table.column_names, table.columns, strict=True))
 
-    def _json(self, data: bytes) -> dict[str, Any]:
-        table = self._objects.read(data)
+    def _json(self, block: Block) -> dict[str, Any]:
+        table = self._objects.read(block)
         found: dict[str, Any] = {}
         for source, column in zip(table.column_names, table.columns, strict=True):
             name = CANONICAL.get(source.lower())

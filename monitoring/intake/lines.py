@@ -32,6 +32,10 @@ UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 # No cell is longer than a line may be, and what is in a column that nobody keeps is no reason to reject its line.
 csv.field_size_limit(1 << 20)
 READ_DIGITS = 400  # of a whole number; one of more is no count and no name, and Python would not read it
+# Brackets within brackets. Of our own, as each version of Python goes to another depth.
+NESTED_AT_MOST = 100
+# What is within quotation marks (to the end, where none closes it), or one of the brackets.
+PIECES = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]')
 
 
 class Rejected(Exception):
@@ -65,10 +69,7 @@ def row_of(line: bytes, layout: Layout) -> dict[str, Any]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text, parse_int=_number)
-    except (ValueError, RecursionError):
-        raise Rejected("is not a JSON object") from None
+    value = _loaded(text, "is not a JSON object")
     if not isinstance(value, dict):
         raise Rejected("is not a JSON object")
     found: dict[str, Any] = {}
@@ -77,6 +78,27 @@ def _object(text: str) -> dict[str, Any]:
         if name and found.get(name) in (None, ""):
             found[name] = inner
     return found
+
+
+def _loaded(text: str, otherwise: str) -> Any:
+    """The JSON value. Raises Rejected, with the reason `otherwise` where it is none."""
+    if _is_nested_deeply(text):
+        raise Rejected(f"is nested more than {NESTED_AT_MOST} deep")
+    try:
+        return json.loads(text, parse_int=_number)
+    except ValueError:
+        raise Rejected(otherwise) from None
+
+
+def _is_nested_deeply(text: str) -> bool:
+    if text.count("{") + text.count("[") <= NESTED_AT_MOST:
+        return False
+    depth = 0
+    for piece in PIECES.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(piece[0], 0)
+        if depth > NESTED_AT_MOST:
+            return True
+    return False
 
 
 def _number(digits: str) -> int | float:
@@ -172,10 +194,7 @@ def _truth(name: str, value: Any) -> bool:
 def _params(value: Any) -> dict[str, Any]:
     """What is kept of the parameters: flags and small numbers (indicator I9)."""
     if isinstance(value, str):
-        try:
-            value = json.loads(value, parse_int=_number)
-        except (ValueError, RecursionError):
-            raise Rejected("has params that are no JSON object") from None
+        value = _loaded(value, "has params that are no JSON object")
     if not isinstance(value, dict):
         raise Rejected("has params that are no JSON object")
 

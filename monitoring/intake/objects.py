@@ -11,15 +11,18 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from monitoring.intake.lines import TEXTS
+from monitoring.intake.lines import NESTED_AT_MOST, TEXTS
+from monitoring.intake.opening import Block
 from monitoring.schema import BY_NAME, CANONICAL
 
 # Names of columns in one file, spelled in capitals or not: beyond it each line is read alone.
 KEYS_AT_MOST = 64
+BRACE, BRACKET = b"{["
 # Types under which Arrow passes over values that stand for nothing.
 SIMPLE = {str: pa.string(), bool: pa.bool_(), int: pa.float64(), float: pa.float64()}
 # By key, or by the key of an object and the key within it.
@@ -40,13 +43,14 @@ class Objects:
         self._others: Others | None = None
         self._too_many_names = False
 
-    def read(self, data: bytes) -> pa.Table:
+    def read(self, block: Block) -> pa.Table:
         """A column for each key that stands for one, named as in the file, and perhaps others.
 
         Raises Doubtful, or one of Arrow's errors, where lines have to be looked at one by one.
         """
         if self._too_many_names:
             raise Doubtful
+        data = block.data
         if self._sources is None:
             self._sources, self._others = _sources(data), _others(data)
         table = self._expected(data, self._sources)
@@ -55,6 +59,8 @@ class Objects:
             self._sources |= {name: _kind(CANONICAL[name.lower()]) for name in _late(data, self._sources)}
             if len(self._sources) > KEYS_AT_MOST:
                 self._too_many_names = True
+                raise Doubtful
+            if _many_brackets(block) > NESTED_AT_MOST:
                 raise Doubtful
             table = _read_json(data, self._sources, "ignore")
         return table
@@ -164,6 +170,14 @@ def _late(data: bytes, sources: Collection[str]) -> set[str]:
         if len(found) + len(sources) > KEYS_AT_MOST:
             break
     return found
+
+
+def _many_brackets(block: Block) -> int:
+    """The most that begin in one line: no value of it goes deeper."""
+    text = np.frombuffer(block.data, dtype=np.uint8)
+    begin = np.flatnonzero((text == BRACE) | (text == BRACKET))
+    so_far = np.searchsorted(begin, block.ends)
+    return int(np.max(np.diff(so_far, prepend=0, append=len(begin))))
 
 
 def _other_names(sources: Collection[str]) -> str:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from monitoring.intake import Limits, Unreadable, objects, take_in, whole
 from monitoring.intake.blocks import Blocks
+from monitoring.intake.lines import Rejected, row_of
 from monitoring.intake.opening import Layout, block_of, parquet, zstd
 from monitoring.report import written
 from monitoring.schema import HEADER_KEY
@@ -218,8 +219,32 @@ def test_other_keys_that_are_alike_in_every_line_are_not_looked_for_in_the_text(
 @pytest.mark.parametrize("line", [b'{"a":' * 1300, b"[" * 5000, b'{"params":' + b"[" * 4000])
 def test_what_is_nested_deeply_among_the_first_lines_is_rejected(line: bytes) -> None:
     report = report_of(lines(many(5)) + line + b"\n" + lines(many(10)[5:]))
-    assert (report["rows"], report["rejected_by_reason"]) == (10, {"is not a JSON object": 1})
+    assert (report["rows"], report["rejected_by_reason"]) == (10, {"is nested more than 100 deep": 1})
     assert report["rejected_lines"][0]["line"] == 6
+
+
+@pytest.mark.parametrize("at", [0, 250, 5999])
+@pytest.mark.parametrize(("more", "rejected"), [(98, 0), (99, 0), (100, 1), (600, 1), (3000, 1)])
+@pytest.mark.parametrize("kind", ["list", "object", "params"])
+def test_how_deep_a_line_may_go_does_not_depend_on_how_it_is_read(at: int, more: int, rejected: int, kind: str) -> None:
+    """Nor on the version of Python, each of which goes to another depth. The object itself is one of 100."""
+    rows = lines(many(6000)).splitlines()
+    within = {
+        "list": b'"x":%s%s' % (b"[" * more, b"]" * more),
+        "object": b'"x":%s1%s' % (b'{"y":' * more, b"}" * more),
+        "params": b'"params":%s{}%s' % (b'{"z":' * (more - 1), b"}" * (more - 1)),
+    }[kind]
+    rows[at] = rows[at].replace(b"{", b"{" + within + b",", 1)
+    blocks = Blocks(Layout("jsonl", "", (), 0, {}))
+    assert sum(table.num_rows for table in blocks.read(block_of(1, b"\n".join(rows)))) == 6000 - rejected
+    assert blocks.rejected == [(at + 1, "is nested more than 100 deep")] * rejected
+
+
+@pytest.mark.parametrize("text", ['"\\"' * 300_000, "[]" * 400_000, '"' + "[" * 900_000, '{"a":"' + "[" * 900_000])
+def test_brackets_and_marks_are_told_apart_in_one_reading(text: str) -> None:
+    """A line of a million of them is no reason to look at it a million times."""
+    with pytest.raises(Rejected, match="is not a JSON object"):
+        row_of(text.encode(), Layout("jsonl", "", (), 0, {}))
 
 
 # --- Parquet ------------------------------------------------------------------------------------------------------------
