@@ -5,31 +5,26 @@ Nothing here writes a row by itself. Every step is an action that a person (or a
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django.core.files.uploadedfile import SimpleUploadedFile
-
 from accounts import actions as accounts
 from accounts.models import Invitation, Organisation, User
 from accounts.rules import SCOPES_OF_KIND
 from cases import tasks
-from cases.actions import answers, exhibits, extensions, notices
 from cases.actions import case as cases
+from cases.actions import exhibits, extensions
 from cases.actions.referrals import steps
 from cases.clock import LONDON, not_working
-from cases.models import Adjustment, Case, ExtensionRequest, Notice
+from cases.models import Adjustment, Case, ExtensionRequest
+from config import acts
 from config.usage_story import send, usage_rows
 from disclosures import actions as filings
 from disclosures.actions import authorisations
-from disclosures.catalogue import SCHEMAS
-from disclosures.examples import AUTHORISATION, EXAMPLES
 from disclosures.models import Authorisation, Filing
-from evidence import actions as evidence
 from evidence.models import EvidenceItem
 from ledger.time import local_date, now, standing_at
 from monitoring import tasks as watching
@@ -241,157 +236,6 @@ def _people(story: Story) -> dict[str, User]:
     return {name: fresh[user.pk] for name, user in found.items()}
 
 
-# --- Filings ------------------------------------------------------------------------------------------------------------
-
-
-def log_file(name: str, rows: int) -> SimpleUploadedFile:
-    """A small, invented usage log."""
-    text = io.StringIO()
-    text.write("minute,account_hash,model,requests,input_tokens,output_tokens\n")
-    for n in range(rows):
-        text.write(
-            f"2026-06-{n % 28 + 1:02d}T{n % 24:02d}:00Z,a{n * 7919 % 99991:05x},heron-2,{40 + n % 9},9000,61000\n"
-        )
-    return SimpleUploadedFile(name, text.getvalue().encode(), content_type="text/csv")
-
-
-def give_evidence(by: User, title: str, *, public: bool = True, rows: int = 200, log: bytes = b"") -> EvidenceItem:
-    """One item of evidence with every custody field; `log` is the content of its file, where it matters."""
-    return evidence.add(
-        by=by,
-        file=SimpleUploadedFile("usage.jsonl", log) if log else log_file("usage.csv", rows),
-        public_file=log_file("usage-public.csv", 3) if public else None,
-        received_at=now(),
-        title=title,
-        kind="access_log",
-        relevance="Shows how many requests came from the accounts concerned, minute by minute.",
-        period_from=local_date(now()) - timedelta(days=60),
-        period_to=local_date(now()) - timedelta(days=30),
-        source_system="API gateway, log shipper 4.2",
-        collected_by=by.name,
-        collected_on=local_date(now()),
-        collection_method="Exported by query from the log store; the query is kept with the original.",
-        original_retained_where="Log store of the company, legal hold set",
-        time_source="UTC by NTP, skew below one second",
-        sampling="None: every row of the accounts concerned",
-        pseudonymisation="Account names replaced by a keyed hash; the key is held by the data protection officer",
-        personal_data=False,
-        collector_declares=True,
-        limb="commercial",
-        confidentiality_reason="Volumes by account show rivals what customers buy.",
-        no_public_version_because="" if public else "Without the figures nothing is left that could be shown.",
-    )
-
-
-def disclosure_content(number: int, *, requests: Any = None) -> dict[str, Any]:
-    """Every answer of a believable disclosure."""
-    content = {**EXAMPLES["disclosure"], "filer_reference": f"EXT-2026-{number:03d}"}
-    return {**content, "requests": requests} if requests else content
-
-
-def allegation_content(number: int, item: EvidenceItem, *, respondent: str, named: bool = True) -> dict[str, Any]:
-    """Every answer of a believable allegation."""
-    return {
-        **EXAMPLES["allegation"],
-        "filer_reference": f"ALL-2026-{number:03d}",
-        "respondent_name": respondent,
-        "evidence": [item.reference],
-        "consent_named": named,
-    }
-
-
-def authorisation_content(**over: Any) -> dict[str, Any]:
-    """Every answer of a believable authorisation whose window begins in three days."""
-    first = local_date(now()) + timedelta(days=3)
-    window = {"starts_on": first.isoformat(), "ends_on": (first + timedelta(days=89)).isoformat()}
-    return {**AUTHORISATION, **window, **over}
-
-
-def draft(kind: str, by: User, content: dict[str, Any]) -> Filing:
-    """Start a filing and save every section of it."""
-    filing = filings.start(kind, by=by)
-    for section in SCHEMAS[kind].sections:
-        filled = {f.name: content[f.name] for f in section.fields if f.name in content}
-        filings.save_section(filing.pk, by=by, section=section.key, content=filled, revision=0, finished=True)
-    return filing
-
-
-def file_it(kind: str, by: User, content: dict[str, Any], *, capacity: str = "General counsel") -> Filing:
-    """Draft, declare and submit."""
-    filing = draft(kind, by, content)
-    return filings.submit(filing.pk, by=by, name=by.name, capacity=capacity, received_at=now())
-
-
-def open_from(filing: Filing, by: User, title: str, respondent: str) -> Case:
-    """Open a case from an admitted allegation."""
-    ask = notices.Ask
-    return cases.open_case(
-        by=by,
-        title=title,
-        subject="Bulk querying of speech and language models between May and June 2026.",
-        purpose="To find whether outputs were collected to train a competing model, and under what terms.",
-        source_id=filing.pk,
-        seats=[
-            cases.Seat(
-                filing.organisation_id,
-                "complainant",
-                (
-                    ask("How were the accounts tied to one another?"),
-                    ask("Which other explanations did you test, and how?"),
-                ),
-            ),
-            cases.Seat(
-                Organisation.objects.get(name=respondent).pk,
-                "respondent",
-                (
-                    ask("Which of your accounts queried these models between 1 May and 30 June 2026?"),
-                    ask("What was done with the outputs?"),
-                    ask("Which authorisation do you rely on, if any?"),
-                ),
-            ),
-        ],
-    )
-
-
-def admitted(by: User, officer: User, number: int, *, respondent: str, title: str, named: bool = True) -> Filing:
-    """An allegation with its evidence, acknowledged and admitted."""
-    item = give_evidence(by, f"Gateway log: {title}")
-    filing = file_it("allegation", by, allegation_content(number, item, respondent=respondent, named=named))
-    filings.acknowledge(filing.pk, by=officer)
-    return filings.admit(filing.pk, by=officer)
-
-
-def answer_all(notice: Notice, by: User, *, attach: str = "", log: bytes = b"") -> None:
-    """Answer every question of a notice and hand the answers in."""
-    item = give_evidence(by, attach, log=log) if attach else None
-    for question in notice.questions.all():
-        last = question.number == notice.questions.count()
-        if last and item is None:
-            answers.save_answer(
-                question.pk,
-                by=by,
-                how="not_held",
-                where_held="With our former cloud provider.",
-                why_not_held="Their retention period is over.",
-                revision=0,
-            )
-        else:
-            answers.save_answer(
-                question.pk,
-                by=by,
-                how="answer",
-                text="We have looked through the records of the period and set out what we found in the attached log.",
-                evidence=[item.reference] if item else [],
-                revision=0,
-            )
-    answers.answer(notice.pk, by=by, received_at=now())
-
-
-def notice_to(case: Case, company: str) -> Notice:
-    """The company's notice to produce evidence in this round."""
-    return case.notices.get(party__organisation__name=company, kind="evidence", round=case.round)
-
-
 # --- The chapters -------------------------------------------------------------------------------------------------------
 
 Cast = dict[str, User]
@@ -400,11 +244,11 @@ Cast = dict[str, User]
 def _resolved(story: Story, people: Cast) -> None:
     """Accepted disclosures, and a case that was decided and published."""
     with story.day(66, 9, 30):
-        first = file_it("disclosure", people["Isobel Grant"], disclosure_content(1))
+        first = acts.file_it("disclosure", people["Isobel Grant"], acts.disclosure_content(1))
     with story.day(64):
         filings.accept(first.pk, by=people["Priya Raman"])
     with story.day(62):
-        filing = admitted(
+        filing = acts.admitted(
             people["Olivia Marsh"],
             people["Priya Raman"],
             1,
@@ -412,7 +256,7 @@ def _resolved(story: Story, people: Cast) -> None:
             title="Heron templates asked once each",
         )
     with story.day(61):
-        case = open_from(filing, people["Priya Raman"], "Collection of Heron outputs for training", HARRIER)
+        case = acts.open_from(filing, people["Priya Raman"], "Collection of Heron outputs for training", HARRIER)
         cases.assign(
             case.pk,
             by=people["Priya Raman"],
@@ -420,9 +264,11 @@ def _resolved(story: Story, people: Cast) -> None:
             deputy_id=people["Tomasz Zielinski"].pk,
         )
     with story.day(54):
-        answer_all(notice_to(case, NORTHWIND), people["Olivia Marsh"], attach="How the accounts were tied together")
+        acts.answer_all(
+            acts.notice_to(case, NORTHWIND), people["Olivia Marsh"], attach="How the accounts were tied together"
+        )
     with story.day(52):
-        answer_all(notice_to(case, HARRIER), people["Isobel Grant"], attach="Inventory of collected outputs")
+        acts.answer_all(acts.notice_to(case, HARRIER), people["Isobel Grant"], attach="Inventory of collected outputs")
         cases.add_note(case.pk, by=people["Priya Raman"], text="Both accounts of the volume agree within one per cent.")
     with story.day(50):
         cases.propose(
@@ -449,7 +295,7 @@ def _resolved(story: Story, people: Cast) -> None:
 def _permitted(story: Story, people: Cast) -> Authorisation:
     """One side lets the other test its models, registered and confirmed before the work begins."""
     with story.day(46, 11):
-        found = authorisations.propose(by=people["Edward Fenn"], grantee=HARRIER, content=authorisation_content())
+        found = authorisations.propose(by=people["Edward Fenn"], grantee=HARRIER, content=acts.authorisation_content())
     with story.day(45, 9, 20):
         return authorisations.confirm(
             found.pk, by=people["Isobel Grant"], name="Isobel Grant", capacity="Head of evaluation"
@@ -459,11 +305,11 @@ def _permitted(story: Story, people: Cast) -> Authorisation:
 def _referred(story: Story, people: Cast) -> Case:
     """A case in which one side is silent: it goes to the authority by itself."""
     with story.day(40):
-        filing = admitted(
+        filing = acts.admitted(
             people["Olivia Marsh"], people["Tomasz Zielinski"], 2, respondent=TARN, title="Egret crawler, May to June"
         )
     with story.day(39, 14):
-        case = open_from(filing, people["Tomasz Zielinski"], "Scraping of the Egret documentation", TARN)
+        case = acts.open_from(filing, people["Tomasz Zielinski"], "Scraping of the Egret documentation", TARN)
         cases.write_brief(
             case.pk,
             by=people["Tomasz Zielinski"],
@@ -479,14 +325,14 @@ def _referred(story: Story, people: Cast) -> Case:
             number=0,
         )
     with story.day(30):
-        answer_all(notice_to(case, NORTHWIND), people["Olivia Marsh"], attach="Crawler requests by day")
+        acts.answer_all(acts.notice_to(case, NORTHWIND), people["Olivia Marsh"], attach="Crawler requests by day")
     return case
 
 
 def _alleged(story: Story, people: Cast) -> Filing:
     """The allegation behind the case that anybody can watch."""
     with story.day(20):
-        return admitted(
+        return acts.admitted(
             people["Edward Fenn"], people["Priya Raman"], 3, respondent=HARRIER, title="Tern speech models, one card"
         )
 
@@ -495,7 +341,7 @@ def _acknowledged_and_opened(story: Story, people: Cast, referred: Case, filing:
     with story.day(18, 9):
         steps.acknowledge(referred.referrals.get().pk, by=people["Callum Reid"])
     with story.day(18, 11):
-        case = open_from(filing, people["Priya Raman"], WATCHED, HARRIER)
+        case = acts.open_from(filing, people["Priya Raman"], WATCHED, HARRIER)
         cases.assign(
             case.pk,
             by=people["Priya Raman"],
@@ -515,7 +361,7 @@ def _acknowledged_and_opened(story: Story, people: Cast, referred: Case, filing:
 def _late_answer(story: Story, people: Cast, referred: Case) -> None:
     """Late, and taken all the same: it is added to the referral. An exhibit is disclosed to the other side."""
     with story.day(16, 12):
-        answer_all(notice_to(referred, TARN), people["Fiona Tarn"])
+        acts.answer_all(acts.notice_to(referred, TARN), people["Fiona Tarn"])
         exhibit = referred.exhibits.order_by("number").first()
         if exhibit is not None:
             respondent = referred.parties.get(role="respondent")
@@ -525,7 +371,7 @@ def _late_answer(story: Story, people: Cast, referred: Case) -> None:
 def _running(story: Story, people: Cast, watched_case: Case) -> None:
     """A case in the middle of its fourteen days, with a complainant who has not agreed to be named."""
     with story.day(14):
-        filing = admitted(
+        filing = acts.admitted(
             people["Edward Fenn"],
             people["Priya Raman"],
             4,
@@ -535,9 +381,9 @@ def _running(story: Story, people: Cast, watched_case: Case) -> None:
         )
     with story.day(12):
         log = usage_rows(now() - timedelta(days=20), 72)
-        answer_all(notice_to(watched_case, NORTHWIND), people["Olivia Marsh"], attach=GATEWAY_LOG, log=log)
+        acts.answer_all(acts.notice_to(watched_case, NORTHWIND), people["Olivia Marsh"], attach=GATEWAY_LOG, log=log)
     with story.day(9):
-        case = open_from(filing, people["Priya Raman"], "Probing of the parameters of heron-2", HARRIER)
+        case = acts.open_from(filing, people["Priya Raman"], "Probing of the parameters of heron-2", HARRIER)
         cases.assign(
             case.pk,
             by=people["Margaret Ashworth"],
@@ -546,7 +392,7 @@ def _running(story: Story, people: Cast, watched_case: Case) -> None:
         )
     with story.day(5, 14):
         extensions.request_extension(
-            notice_to(watched_case, HARRIER).pk,
+            acts.notice_to(watched_case, HARRIER).pk,
             by=people["Isobel Grant"],
             until_day=local_date(now()) + timedelta(days=21),
             reasons="Our former provider holds part of the records and has promised them within two weeks.",
@@ -557,7 +403,7 @@ def _running(story: Story, people: Cast, watched_case: Case) -> None:
 def _waiting(story: Story, people: Cast) -> None:
     """What lies on the desks this morning."""
     with story.day(3, 9):
-        first = file_it("disclosure", people["Isobel Grant"], disclosure_content(2))
+        first = acts.file_it("disclosure", people["Isobel Grant"], acts.disclosure_content(2))
         filings.return_(
             first.pk,
             by=people["Priya Raman"],
@@ -569,13 +415,13 @@ def _waiting(story: Story, people: Cast) -> None:
             "why": "The provider’s invoices are on their way.",
             "known_by": (local_date(now()) + timedelta(days=21)).isoformat(),
         }
-        file_it("disclosure", people["Fiona Tarn"], disclosure_content(3, requests=later))
+        acts.file_it("disclosure", people["Fiona Tarn"], acts.disclosure_content(3, requests=later))
     with story.day(2, 15):
-        item = give_evidence(people["Olivia Marsh"], "Logs of the reseller accounts", public=False)
-        file_it("allegation", people["Olivia Marsh"], allegation_content(5, item, respondent="Unknown"))
+        item = acts.give_evidence(people["Olivia Marsh"], "Logs of the reseller accounts", public=False)
+        acts.file_it("allegation", people["Olivia Marsh"], acts.allegation_content(5, item, respondent="Unknown"))
     with story.day(1, 10):
         # The other way round, and not answered yet. Its first day has begun: it is marked as registered afterwards.
-        benchmark = authorisation_content(
+        benchmark = acts.authorisation_content(
             signatory_name="Henry Colt",
             signatory_capacity="General counsel",
             signatory_authority="Articles of association, article 12.",

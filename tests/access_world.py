@@ -13,7 +13,7 @@ from cases.actions import case as cases
 from cases.actions import extensions, notices, service
 from cases.actions.exhibits import disclose
 from cases.actions.referrals.additions import add_analyses
-from config import story
+from config import acts
 from disclosures import actions as filings
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
@@ -80,15 +80,13 @@ def everything(today: datetime = TODAY) -> Everything:
         assert letter is not None
         disclose(exhibit.pk, by=w.caseworker, party_id=referred.parties.get(role="respondent").pk)
         draft = filings.start("disclosure", by=w.complainant)
-        submitted = story.file_it(
-            "disclosure", w.complainant, {**story.disclosure_content(900), "filer_reference": "M-1"}
+        submitted = acts.file_it(
+            "disclosure", w.complainant, {**acts.disclosure_content(900), "filer_reference": "M-1"}
         )
-        accepted = story.file_it(
-            "disclosure", w.complainant, {**story.disclosure_content(901), "filer_reference": "M-2"}
-        )
+        accepted = acts.file_it("disclosure", w.complainant, {**acts.disclosure_content(901), "filer_reference": "M-2"})
         filings.accept(accepted.pk, by=w.caseworker)
         allegation = running.source
-        item = story.give_evidence(w.complainant, "Loose item")
+        item = acts.give_evidence(w.complainant, "Loose item")
         pending = request_account(
             name="New Ltd",
             company_number="1",
@@ -297,7 +295,7 @@ def _served(w: World) -> int:
         method="courier",
         served_at=now(),
         proof="Signed",
-        file=story.log_file("proof.csv", 2),
+        file=acts.log_file("proof.csv", 2),
     )
     return notice.services.get().pk
 

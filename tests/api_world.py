@@ -19,7 +19,7 @@ from cases.actions import extensions, notices
 from cases.actions.referrals import steps
 from cases.actions.referrals.making import refer
 from cases.models import Exhibit, Notice, Referral
-from config import story
+from config import acts
 from disclosures import actions as filings
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
@@ -59,10 +59,10 @@ def everybody(e: Everything) -> list[Browser]:
 def states(e: Everything) -> Objects:
     """The arguments of addresses by noun and state, as far as the examples need them."""
     w = e.w
-    evidence = story.give_evidence(w.complainant, "Another log")
-    whole = story.draft("disclosure", w.complainant, {**story.disclosure_content(910), "filer_reference": "P-1"})
-    alleged = {**story.allegation_content(911, evidence, respondent="Kestrel plc"), "filer_reference": "P-2"}
-    allegation = story.draft("allegation", w.complainant, alleged)
+    evidence = acts.give_evidence(w.complainant, "Another log")
+    whole = acts.draft("disclosure", w.complainant, {**acts.disclosure_content(910), "filer_reference": "P-1"})
+    alleged = {**acts.allegation_content(911, evidence, respondent="Kestrel plc"), "filer_reference": "P-2"}
+    allegation = acts.draft("allegation", w.complainant, alleged)
     asked_nothing = notice_to(open_case(w, at=now()), w.complainant)
     read = {"done": e.args["api_analysis"]}
     return {
@@ -130,7 +130,7 @@ def all_states(e: Everything) -> Objects:
 def _analyses(e: Everything) -> dict[str, list[Any]]:
     by = e.w.complainant
     queued, running, failed = (
-        readings.request_analysis(story.give_evidence(by, f"Usage {number}").pk, by=by) for number in range(3)
+        readings.request_analysis(acts.give_evidence(by, f"Usage {number}").pk, by=by) for number in range(3)
     )
     readings.begin(running.pk)
     readings.begin(failed.pk)
@@ -139,8 +139,8 @@ def _analyses(e: Everything) -> dict[str, list[Any]]:
 
 
 def _filed(e: Everything, number: int) -> Any:
-    content = {**story.disclosure_content(920 + number), "filer_reference": f"S-{number}"}
-    return story.file_it("disclosure", e.w.complainant, content)
+    content = {**acts.disclosure_content(920 + number), "filer_reference": f"S-{number}"}
+    return acts.file_it("disclosure", e.w.complainant, content)
 
 
 def _disclosures(e: Everything) -> dict[str, list[Any]]:
@@ -150,7 +150,7 @@ def _disclosures(e: Everything) -> dict[str, list[Any]]:
     filings.withdraw(withdrawn.pk, by=w.complainant, reason="By mistake")
     filings.accept(superseded.pk, by=w.caseworker)
     amendment = filings.amend(superseded.pk, by=w.complainant)
-    better = {**story.disclosure_content(930), "filer_reference": "S-9", "records": {"precision": "exact", "value": 7}}
+    better = {**acts.disclosure_content(930), "filer_reference": "S-9", "records": {"precision": "exact", "value": 7}}
     filings.save_content(amendment.pk, by=w.complainant, content=better)
     filings.submit(amendment.pk, by=w.complainant, name="C", capacity="Counsel", received_at=now())
     filings.accept(amendment.pk, by=w.caseworker)
@@ -164,9 +164,9 @@ def _disclosures(e: Everything) -> dict[str, list[Any]]:
 
 
 def _received(e: Everything, number: int) -> Any:
-    evidence = story.give_evidence(e.w.complainant, f"Log {number}")
-    alleged = story.allegation_content(940 + number, evidence, respondent="Kestrel plc")
-    return story.file_it("allegation", e.w.complainant, {**alleged, "filer_reference": f"P-{number}"})
+    evidence = acts.give_evidence(e.w.complainant, f"Log {number}")
+    alleged = acts.allegation_content(940 + number, evidence, respondent="Kestrel plc")
+    return acts.file_it("allegation", e.w.complainant, {**alleged, "filer_reference": f"P-{number}"})
 
 
 def _allegations(e: Everything) -> dict[str, list[Any]]:

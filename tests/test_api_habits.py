@@ -16,7 +16,7 @@ from accounts.actions import make_client
 from accounts.api.clients import PerClient
 from accounts.api.organisations import Organisations
 from accounts.models import Client, User
-from config import story
+from config import acts, story
 from tests import cast
 from tests.accounts.test_clients import bearer
 from web.problems import KINDS
@@ -73,8 +73,8 @@ def test_who_is_refused_at_the_door_is_counted_too(
 
 def test_answers_are_compressed_for_who_asks(admin: User, program: Browser) -> None:
     for number in range(12):
-        content = {**story.disclosure_content(700 + number), "filer_reference": f"G-{number}"}
-        story.draft("disclosure", admin, content)
+        content = {**acts.disclosure_content(700 + number), "filer_reference": f"G-{number}"}
+        acts.draft("disclosure", admin, content)
     plain = program.get(reverse("api_disclosures"))
     packed = program.get(reverse("api_disclosures"), headers={"accept-encoding": "gzip"})
     assert "Content-Encoding" not in plain.headers

@@ -17,7 +17,7 @@ from cases import tasks
 from cases.actions import answers, extensions
 from cases.actions import case as cases
 from cases.models import Case
-from config import story
+from config import acts, story
 from config.usage_story import hashed, send, usage_rows
 from disclosures.actions import authorisations
 from disclosures.catalogue import AUTHORISATION, DISCLOSURE, SCHEMAS
@@ -71,13 +71,13 @@ def with_canaries(kind: str, content: dict[str, Any], canary: Canaries) -> dict[
 def item_with_canaries(by: User, canary: Canaries, prefix: str) -> Any:
     fields = ["title", "relevance", "source_system", "collected_by", "collection_method", "original_retained_where"]
     fields += ["time_source", "sampling", "pseudonymisation", "confidentiality_reason"]
-    file = story.log_file(f"{canary(f'{prefix}.file_name')}.csv", 5)
+    file = acts.log_file(f"{canary(f'{prefix}.file_name')}.csv", 5)
     file.write(canary(f"{prefix}.content").encode())
     file.seek(0)
     return evidence.add(
         by=by,
         file=file,
-        public_file=story.log_file("public.csv", 2),
+        public_file=acts.log_file("public.csv", 2),
         received_at=now(),
         kind="access_log",
         collected_on=date(2026, 9, 1),
@@ -93,14 +93,14 @@ def rival_secrets(w: World, case: Case, canary: Canaries) -> None:
     """Everything that the respondent says in confidence, and everything that the ministry says to itself."""
     by = w.respondent
     item = item_with_canaries(by, canary, "evidence")
-    story.file_it("disclosure", by, with_canaries("disclosure", story.disclosure_content(700), canary))
+    acts.file_it("disclosure", by, with_canaries("disclosure", acts.disclosure_content(700), canary))
     filing = story.filings.start("disclosure", by=by)
     narrative = {"narrative": canary("draft.narrative")}
     story.filings.save_section(
         filing.pk, by=by, section=DISCLOSURE.sections[1].key, content=narrative, revision=0, finished=False
     )
-    content = story.allegation_content(701, item, respondent="x")
-    story.file_it("allegation", by, with_canaries("allegation", content, canary))
+    content = acts.allegation_content(701, item, respondent="x")
+    acts.file_it("allegation", by, with_canaries("allegation", content, canary))
     permission_with_canaries(by, canary)
     third = person(organisation("Plover Ltd"), "company_officer")
     of_log = declared_with_a_canary(third, by, canary, "ministry.figure.log", "2026-03-02", "2026-03-06")
@@ -142,17 +142,17 @@ def declared_with_a_canary(third: User, about: User, canary: Canaries, name: str
     """What a third company declared of this one's models, in figures that nobody guesses: raw, and as pages write them."""
     figure = secrets.randbelow(10**14) + 10**14
     canary.words |= {name: str(figure), f"{name}.written": f"{figure:,}"}
-    content = story.disclosure_content(int(first[5:7]), requests={"precision": "exact", "value": figure})
+    content = acts.disclosure_content(int(first[5:7]), requests={"precision": "exact", "value": figure})
     days = {"started_at": {"precision": "exact", "value": first}, "ended_at": {"precision": "exact", "value": last}}
     said = {**content, **days, "ongoing": False, "target_organisation": about.organisation.name}
-    return story.file_it("disclosure", third, said)
+    return acts.file_it("disclosure", third, said)
 
 
 def usage_log_with_canaries(by: User, canary: Canaries) -> Any:
     """A usage log with a canary in its fields, and its analysis: the report names accounts."""
     words = {name: canary(f"log.{name}") for name in ("model", "endpoint", "net", "user_agent")}
     rows = [{**row, **words} for row in swept(canary("log.account"), 300)]
-    item = story.give_evidence(by, "Usage log", log=lines([*ordinary(120), *rows]))
+    item = acts.give_evidence(by, "Usage log", log=lines([*ordinary(120), *rows]))
     done = work(request_analysis(item.pk, by=by).pk)
     assert done is not None
     assert done.state == "done", done.failure
@@ -165,7 +165,7 @@ def permission_with_canaries(by: User, canary: Canaries) -> None:
     friend = person(organisation("Wren Institute", kind="partner"), "partner")
 
     def content(prefix: str) -> dict[str, Any]:
-        said = story.authorisation_content(purpose="other", kept_days=30)
+        said = acts.authorisation_content(purpose="other", kept_days=30)
         fields = [f for f in AUTHORISATION.fields.values() if f.name != "document_sha256"]
         said |= {f.name: canary(f"{prefix}.{f.name}") for f in fields if f.kind in {"text", "long"}}
         return said | {f.name: [canary(f"{prefix}.{f.name}")] for f in fields if f.kind in {"lines", "codes"}}

@@ -18,7 +18,7 @@ from cases.actions.exhibits import disclose
 from cases.actions.referrals import steps
 from cases.clock import end_of
 from cases.models import Case, Exhibit, Service
-from config import story
+from config import acts
 from disclosures import actions as filings
 from disclosures.models import Filing
 from evidence.models import EvidenceItem
@@ -131,9 +131,9 @@ def test_privileged_exhibit_is_not_disclosed(w: World, storage: Path) -> None:
 
 
 def from_a_disclosure(w: World) -> tuple[Case, Filing, EvidenceItem]:
-    item = story.give_evidence(w.complainant, "Gateway log")
-    content = {**story.disclosure_content(77), "filer_reference": "Z-1", "evidence": [item.reference]}
-    filing = story.file_it("disclosure", w.complainant, content)
+    item = acts.give_evidence(w.complainant, "Gateway log")
+    content = {**acts.disclosure_content(77), "filer_reference": "Z-1", "evidence": [item.reference]}
+    filing = acts.file_it("disclosure", w.complainant, content)
     filings.accept(filing.pk, by=w.caseworker)
     seats = [cases.Seat(w.respondent.organisation_id, "respondent", (notices.Ask("Was it you?"),))]
     case = cases.open_case(by=w.caseworker, title="t", subject="s", purpose="p", source_id=filing.pk, seats=seats)

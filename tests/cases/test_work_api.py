@@ -16,7 +16,7 @@ from cases import tasks
 from cases.actions import case as cases
 from cases.actions.referrals import making, steps
 from cases.models import Case, Decision, Exhibit, Note, Notice
-from config import story
+from config import acts, story
 from ledger.models import Event
 from ledger.time import now
 from tests.accounts.test_clients import bearer
@@ -77,8 +77,8 @@ def test_case_is_opened_with_its_notices_once(w: World) -> None:
 
 def test_case_is_opened_from_an_allegation_and_its_filer_complains(w: World) -> None:
     system = program(w, w.caseworker)
-    item = story.give_evidence(w.complainant, "Gateway log")
-    filing = story.file_it("allegation", w.complainant, story.allegation_content(7, item, respondent="Kestrel plc"))
+    item = acts.give_evidence(w.complainant, "Gateway log")
+    filing = acts.file_it("allegation", w.complainant, acts.allegation_content(7, item, respondent="Kestrel plc"))
     both = {"complainant": w.complainant.organisation_id, "complainant_questions": [{"text": "How do you know?"}]}
     early = post(system, "cases/", opening(w, filing=filing.reference, **both), match=None)
     assert early.status_code == 409

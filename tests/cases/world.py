@@ -9,7 +9,7 @@ from accounts.models import Organisation, User
 from cases.actions import answers, notices
 from cases.actions import case as cases
 from cases.models import Case, Notice
-from config import story
+from config import acts, story
 from ledger.time import now, standing_at
 from tests.cast import organisation, person
 
@@ -48,10 +48,10 @@ def world() -> World:
 def open_case(w: World, *, at: datetime = MONDAY, named: bool = True, referral: bool = True) -> Case:
     """A case from an admitted allegation with one exhibit, opened `at`."""
     with standing_at(at):
-        item = story.give_evidence(w.complainant, "Gateway log")
-        content = story.allegation_content(next(_numbers), item, respondent="Kestrel plc", named=named)
+        item = acts.give_evidence(w.complainant, "Gateway log")
+        content = acts.allegation_content(next(_numbers), item, respondent="Kestrel plc", named=named)
         content["consent_referral"] = referral
-        filing = story.file_it("allegation", w.complainant, content)
+        filing = acts.file_it("allegation", w.complainant, content)
         story.filings.acknowledge(filing.pk, by=w.caseworker)
         story.filings.admit(filing.pk, by=w.caseworker)
         ask = notices.Ask
@@ -87,7 +87,7 @@ def notice_to(case: Case, who: User | Organisation) -> Notice:
 def answer(case: Case, by: User, *, received_at: datetime | None = None, attach: bool = False) -> None:
     """Answer everything and hand it in."""
     notice = notice_to(case, by)
-    item = story.give_evidence(by, "Their log") if attach else None
+    item = acts.give_evidence(by, "Their log") if attach else None
     for question in notice.questions.all():
         draft = getattr(question, "draft", None)
         answers.save_answer(

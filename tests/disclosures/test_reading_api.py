@@ -13,7 +13,7 @@ from accounts.actions import make_client
 from accounts.models import User
 from cases.actions import case as cases
 from cases.actions.referrals.making import refer
-from config import story
+from config import acts
 from disclosures import actions as act
 from disclosures.catalogue import SCHEMAS
 from disclosures.examples import EXAMPLES
@@ -50,7 +50,7 @@ def filed(w: World, kind: str, canary: Canaries) -> Filing:
     content = with_canaries(kind, EXAMPLES[kind], canary)
     content["filer_reference"] = "READ-1"
     if kind == "allegation":
-        content["evidence"] = [story.give_evidence(w.complainant, "Gateway log").reference]
+        content["evidence"] = [acts.give_evidence(w.complainant, "Gateway log").reference]
     standing = act.declare_standing(
         by=w.complainant, name="Kit Rowe", capacity="Director", expires_on=local_date(now()) + timedelta(days=90)
     )

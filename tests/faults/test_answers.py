@@ -17,7 +17,7 @@ from cases.actions.answers import answer, save_answer
 from cases.actions.notices import stamp_missed
 from cases.actions.referrals.making import refer
 from cases.models import Case, Exhibit, LateAddition, Notice, Question, Referral, Response
-from config import story
+from config import acts
 from ledger.models import Event
 from ledger.time import local_date, now, standing_at
 from tests import builders
@@ -241,7 +241,7 @@ def test_exhibits_handed_in_at_once_by_both_sides_are_numbered_one_after_the_oth
 ) -> None:
     case = _case(people)
     for by, role in ((people.complainant, "complainant"), (people.respondent, "respondent")):
-        items = [story.give_evidence(by, f"{role} {n}", rows=2) for n in range(2)]
+        items = [acts.give_evidence(by, f"{role} {n}", rows=2) for n in range(2)]
         (question,) = Question.objects.filter(notice=_notice(case, role))
         references = [item.reference for item in items]
         save_answer(question.pk, by=by, how="answer", text="See these.", evidence=references, revision=1)

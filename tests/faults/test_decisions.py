@@ -128,9 +128,9 @@ def test_two_opens_from_one_allegation_at_once_make_one_case(
 
 
 def _admitted(people: builders.Cast) -> Filing:
-    from config import story
+    from config import acts
 
-    return story.admitted(people.complainant, people.officer, 1, respondent="Harrier plc", title="Heron queries")
+    return acts.admitted(people.complainant, people.officer, 1, respondent="Harrier plc", title="Heron queries")
 
 
 # --- More time ------------------------------------------------------------------------------------------------------------
@@ -224,9 +224,9 @@ def test_answer_that_waits_for_an_assignment_reaches_the_new_officer(
 def test_two_amendments_of_one_disclosure_at_once_one_begins(
     people: builders.Cast, concurrently: Callable[..., list[Any]], locks: bool
 ) -> None:
-    from config import story
+    from config import acts
 
-    filing = story.file_it("disclosure", people.respondent, story.disclosure_content(1))
+    filing = acts.file_it("disclosure", people.respondent, acts.disclosure_content(1))
     filings.accept(filing.pk, by=people.officer)
     meet = meeting(locks)
     amend = lambda: filings.amend(filing.pk, by=people.respondent)  # noqa: E731

@@ -20,7 +20,7 @@ from cases.actions import answers, calendar, exhibits, extensions, notices, serv
 from cases.actions import case as cases
 from cases.actions.referrals import making, steps
 from cases.models import Case, Decision, Exhibit, Notice, Question, Referral, Response
-from config import story
+from config import acts, story
 from disclosures import actions as filings
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
@@ -63,8 +63,8 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
     invitation = accounts.invite(
         people.rival.organisation_id, by=people.rival, email="x@tarn.example", name="X", role="company_officer"
     )
-    filing = story.draft("disclosure", people.respondent, story.disclosure_content(1))
-    submitted = story.file_it("disclosure", people.rival, story.disclosure_content(2))
+    filing = acts.draft("disclosure", people.respondent, acts.disclosure_content(1))
+    submitted = acts.file_it("disclosure", people.rival, acts.disclosure_content(2))
     by, to = people.complainant, people.respondent
     asked_for, agreed = (
         authorisations.propose(by=by, grantee=to.organisation.name, content=AUTHORISATION).pk for _ in range(2)
@@ -127,7 +127,7 @@ def _world(people: builders.Cast) -> dict[str, Callable[[], Any]]:
         "withdraw_authorisation": lambda: authorisations.withdraw(asked_for, by=by, reason="R."),
         "amend": lambda: authorisations.amend(agreed, by=by, content=other, change="More."),
         "revoke": lambda: authorisations.revoke(agreed, by=to, reason="R."),
-        "evidence": lambda: story.give_evidence(people.respondent, "A log", rows=2),
+        "evidence": lambda: acts.give_evidence(people.respondent, "A log", rows=2),
         "bounce": lambda: record_bounce(letter.pk, by=None),
     }
 
@@ -173,7 +173,7 @@ def test_change_whose_second_event_fails_does_not_happen(
 ) -> None:
     """An action that records several things: the first event, and what it wrote by then, go as well."""
     world = _world(people)
-    item = story.give_evidence(people.respondent, "A log", rows=2)
+    item = acts.give_evidence(people.respondent, "A log", rows=2)
     late = _notice(Referral.objects.get().case_id)
     answers.save_answer(
         late.questions.get().pk, by=people.respondent, how="answer", evidence=[item.reference], revision=1

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from config import story
+from config import acts
 from disclosures.catalogue import SCHEMAS
 from disclosures.forms import initial_of
 from evidence.models import EvidenceItem
@@ -16,12 +16,12 @@ LATER = {"precision": "not_known", "why": "The invoices are on their way.", "kno
 
 def disclosure() -> dict[str, dict[str, Any]]:
     """Section by section; the number of requests is not yet known."""
-    return _by_section("disclosure", story.disclosure_content(1, requests=LATER))
+    return _by_section("disclosure", acts.disclosure_content(1, requests=LATER))
 
 
 def allegation(item: EvidenceItem) -> dict[str, dict[str, Any]]:
     """Section by section, with one piece of evidence."""
-    return _by_section("allegation", story.allegation_content(1, item, respondent="Kestrel plc"))
+    return _by_section("allegation", acts.allegation_content(1, item, respondent="Kestrel plc"))
 
 
 def _by_section(kind: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:

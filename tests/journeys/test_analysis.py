@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from config import story
+from config import acts
 from config.usage_story import usage_rows
 from ledger.time import now
 from monitoring import tasks
@@ -28,7 +28,7 @@ def _picture(visitor: Visitor, name: str) -> None:
 
 def test_a_company_reads_what_its_log_says_and_its_rival_does_not(w: World, enter: Any, storage: Path) -> None:
     log = usage_rows(now() - timedelta(days=20), 72) + b"no row\n"
-    item = story.give_evidence(w.complainant, "Gateway log", log=log)
+    item = acts.give_evidence(w.complainant, "Gateway log", log=log)
     owner = enter(w.complainant)
     owner.go("evidence_item", item.reference)
     owner.follow("Analyse this usage log, or read its analysis")
@@ -56,7 +56,7 @@ def test_a_company_reads_what_its_log_says_and_its_rival_does_not(w: World, ente
 
 
 def test_a_file_without_the_columns_says_which(w: World, enter: Any, storage: Path) -> None:
-    item = story.give_evidence(w.complainant, "Counts by the minute")
+    item = acts.give_evidence(w.complainant, "Counts by the minute")
     owner = enter(w.complainant)
     owner.go("analyses", item.reference)
     owner.press("Analyse this usage log")

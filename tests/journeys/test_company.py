@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core import mail
 
-from config import story
+from config import acts
 from disclosures import actions as filings
 from disclosures.models import Filing
 from notifications import tasks as delivery
@@ -151,8 +151,8 @@ def test_the_ministry_returns_a_disclosure_and_the_company_corrects_it(w: World,
 
 
 def test_the_ministry_asks_for_more_and_then_rejects_an_allegation(w: World, enter: Any) -> None:
-    item = story.give_evidence(w.complainant, "Gateway log")
-    filing = story.file_it("allegation", w.complainant, story.allegation_content(1, item, respondent="Kestrel plc"))
+    item = acts.give_evidence(w.complainant, "Gateway log")
+    filing = acts.file_it("allegation", w.complainant, acts.allegation_content(1, item, respondent="Kestrel plc"))
     staff, company = enter(w.caseworker), enter(w.complainant, width=320)
     staff.go("filing", filing.reference)
     staff.press("Ask for more")
@@ -202,7 +202,7 @@ def test_two_colleagues_in_one_section_lose_nothing(w: World, enter: Any) -> Non
 
 
 def _submitted(w: World) -> Filing:
-    return story.file_it("disclosure", w.respondent, story.disclosure_content(7))
+    return acts.file_it("disclosure", w.respondent, acts.disclosure_content(7))
 
 
 def test_somebody_with_a_second_step_is_asked_for_the_code(enter: Any, w: World) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 from cases import tasks
 from cases.actions import extensions
 from cases.models import Case
-from config import story
+from config import acts
 from ledger.time import now
 from tests.cases.world import MONDAY, World, notice_to, open_case
 
 
 def test_a_caseworker_opens_a_case_from_an_allegation_and_works_on_it(w: World, enter: Any) -> None:
-    item = story.give_evidence(w.complainant, "Gateway log")
-    filing = story.file_it("allegation", w.complainant, story.allegation_content(1, item, respondent="Kestrel plc"))
+    item = acts.give_evidence(w.complainant, "Gateway log")
+    filing = acts.file_it("allegation", w.complainant, acts.allegation_content(1, item, respondent="Kestrel plc"))
 
     staff = enter(w.caseworker)
     staff.go("home")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from config import story
+from config import acts
 from tests.cases.world import World, open_case
 from tests.cast import person
 
@@ -33,7 +33,7 @@ def test_an_operator_sees_queues_and_no_content(w: World, enter: Any) -> None:
 
 
 def test_the_public_reads_what_this_is_and_verifies_a_receipt(w: World, enter: Any) -> None:
-    filing = story.file_it("disclosure", w.respondent, story.disclosure_content(3))
+    filing = acts.file_it("disclosure", w.respondent, acts.disclosure_content(3))
     version = filing.versions.get()
     public = enter(width=320)
     public.go("home")

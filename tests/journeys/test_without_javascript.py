@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from config import story
+from config import acts
 from disclosures.models import Filing
 from evidence.models import EvidenceItem
 from tests.cases.world import World, notice_to, open_case
@@ -45,7 +45,7 @@ def test_an_allegation_is_filed_without_javascript(w: World, enter: Any, tmp_pat
 def test_a_notice_is_answered_without_javascript(w: World, enter: Any) -> None:
     case = open_case(w)
     notice = notice_to(case, w.respondent)
-    item = story.give_evidence(w.respondent, "Our log")
+    item = acts.give_evidence(w.respondent, "Our log")
     visitor = enter(w.respondent, javascript=False)
     visitor.go("home")
     visitor.follow(notice.reference, within="main")

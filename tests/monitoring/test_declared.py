@@ -14,7 +14,7 @@ from django.db import Error, connection, transaction
 from accounts.actions import make_client
 from accounts.rules import SCOPES_OF_KIND
 from cases.models import Case
-from config import story
+from config import acts
 from disclosures import actions as filings
 from ledger.models import Event
 from monitoring.actions.comparing import dismiss_gap
@@ -126,9 +126,9 @@ def test_calls_are_counted_for_the_accounts_and_the_period(tmp_path: Path) -> No
 def gap(world: SimpleNamespace, settings: Any) -> Comparison:
     """The rival declared 400 calls of an account that made 3,000."""
     settings.SECOND_FACTOR_REQUIRED = False
-    content = {**story.disclosure_content(1), **SAID, "target_organisation": "Kestrel Data Ltd"}
+    content = {**acts.disclosure_content(1), **SAID, "target_organisation": "Kestrel Data Ltd"}
     content |= {"output_tokens": {"precision": "exact", "value": 4_500_000}, "account_hashes": "acc-sweep"}
-    filing = story.file_it("disclosure", world.rival_officer, content)
+    filing = acts.file_it("disclosure", world.rival_officer, content)
     filings.accept(filing.pk, by=world.caseworker)
     done = work(asked(world, LOG).pk)
     assert done is not None

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from cases.models import Case
-from config import story
+from config import acts
 from disclosures import actions as filings
 from disclosures.models import Filing
 from ledger.models import Event, PutOff
@@ -58,7 +58,7 @@ def filer(provider: User) -> User:
 
 def disclose(filer: User, number: int = 1, at: datetime = FILED, **over: Any) -> Filing:
     with standing_at(at):
-        return story.file_it("disclosure", filer, {**story.disclosure_content(number), **SAID, **over})
+        return acts.file_it("disclosure", filer, {**acts.disclosure_content(number), **SAID, **over})
 
 
 def hourly(begins: datetime = FIRST, hours: int = 96, account: str = ACCOUNT) -> bytes:
