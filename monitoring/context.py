@@ -9,6 +9,7 @@ import pandas as pd
 
 from monitoring.coordination import Found
 from monitoring.indicators.volume import MINUTE
+from monitoring.matching import EXPLAINED, Permitted
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -21,7 +22,7 @@ def explanations(
     named: list[str],
     found: list[Found],
     present: set[str],
-    authorised: dict[int, float],
+    authorised: dict[int, Permitted],
     names: dict[int, str],
 ) -> list[dict[str, str]]:
     """The standing panel: what would explain a finding innocently, and what this log can say for or against it.
@@ -43,10 +44,10 @@ def explanations(
     ]
 
 
-def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, float]) -> str:
+def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, Permitted]) -> str:
     said = []
     if authorised:
-        some = sum(share >= 0.95 for share in authorised.values())
+        some = sum(share.by_any >= EXPLAINED for share in authorised.values())
         said.append(
             f"{len(authorised):,} accounts are named in an authorisation; {some:,} are within it almost entirely."
         )

@@ -1,15 +1,16 @@
 """Rows against authorisations: which calls were permitted, and why the others were not (I14a).
 
-"It was red-teaming" becomes a table: the share within the terms, and what lies outside them by reason.
+"It was red-teaming" becomes a table: the share within the terms, what lies outside them by reason, what was agreed only
+afterwards, and which terms could not be compared with the log.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 
@@ -17,15 +18,19 @@ from disclosures.authorisation import History
 from monitoring.indicators.timing import HOUR, summer_time
 
 LINES = 100  # of each reason, that are named
-REASONS = ("time", "network", "client software", "model", "endpoint", "hours", "technique", "cap")
+REASONS = ("account", "time", "network", "client software", "model", "endpoint", "hours", "technique", "cap")
+# The reasons of which a row may not say whether they apply, in the order of the bits that mark it.
+UNSAID = ("network", "client software", "endpoint", "technique")
+EXPLAINED = 0.95  # of an account's rows: so many within some authorisation explain it
+ALWAYS, NEVER = -(1 << 62), 1 << 62  # microseconds
 
 
 @dataclass(frozen=True)
 class Permit:
-    """The terms that rows are matched against. Empty lists permit everything of their kind, but `accounts` nothing."""
+    """The terms of one version of an authorisation. Empty lists permit everything of their kind, but `accounts` nothing."""
 
     reference: str
-    accounts: frozenset[str]
+    accounts: frozenset[str]  # or keys: whichever the grantor hashed
     starts: int  # microseconds since 1970, the first instant permitted
     ends: int  # the first instant no longer permitted
     nets: frozenset[str] = frozenset()
@@ -38,36 +43,52 @@ class Permit:
     requests_a_day: int | None = None
     tokens: int | None = None
     probing: bool = True  # log-probabilities with a logit bias are permitted
-    retroactive: bool = False  # some of it was put on record, or confirmed, afterwards
+    # From when on it was on record and confirmed; what it permits of earlier was agreed afterwards.
+    on_record: int = ALWAYS
     # The stretch in which this version counts, in microseconds; rows outside it are another version's.
-    since: int = -(1 << 62)
-    until: int = 1 << 62
+    since: int = ALWAYS
+    until: int = NEVER
+    # Of which entry it is a version. All versions of one share their caps.
+    entry: str = ""
+    # Terms that no log shows.
+    not_compared: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, said: dict[str, Any]) -> Permit:
+    def read(cls, said: Mapping[str, Any]) -> Permit:
         """From a plain record, as docs/usage-log.md has it and `said` writes it.
 
-        Raises ValueError or KeyError for what lacks accounts, a beginning or an end.
+        Raises ValueError, in words for the person who wrote it, for what is no such record.
         """
+        if not isinstance(said, dict):
+            raise ValueError("an authorisation is an object")
+        for name in ("accounts", "starts", "ends"):
+            if name not in said:
+                raise ValueError(f"an authorisation has no {name}")
         caps = said.get("caps") or {}
-        hours = said.get("hours")
+        if not isinstance(caps, dict):
+            raise ValueError("caps is an object")
+        reference = str(said.get("reference") or said.get("id") or "authorisation")
+        # Without the instant, all of it is said to have been agreed afterwards.
+        late = NEVER if said.get("retroactive") is True else ALWAYS
         return cls(
-            str(said.get("reference") or said.get("id") or "authorisation"),
-            frozenset(map(str, said["accounts"])),
-            _instant(said["starts"]),
-            _instant(said["ends"]),
-            nets=frozenset(map(str, said.get("nets") or ())),
-            models=frozenset(map(str, said.get("models") or ())),
-            endpoints=frozenset(map(str, said.get("endpoints") or ())),
-            agents=frozenset(map(str, said.get("user_agents") or ())),
-            hours=(_minutes(hours[0]), _minutes(hours[1])) if hours else None,
-            requests=caps.get("requests"),
-            requests_a_day=caps.get("requests_a_day"),
-            tokens=caps.get("tokens"),
-            probing=bool(said.get("probing", True)),
-            retroactive=bool(said.get("retroactive")),
-            since=_instant(said["counts_from"]) if said.get("counts_from") else cls.since,
-            until=_instant(said["counts_until"]) if said.get("counts_until") else cls.until,
+            reference,
+            frozenset(_names(said, "accounts")),
+            _instant(said, "starts"),
+            _instant(said, "ends"),
+            nets=frozenset(_names(said, "nets")),
+            models=frozenset(_names(said, "models")),
+            endpoints=frozenset(_names(said, "endpoints")),
+            agents=frozenset(_names(said, "user_agents")),
+            hours=_hours(said.get("hours")),
+            requests=_cap(caps, "requests"),
+            requests_a_day=_cap(caps, "requests_a_day"),
+            tokens=_cap(caps, "tokens"),
+            probing=said.get("probing") is not False,
+            on_record=_instant(said, "on_record_from") if said.get("on_record_from") else late,
+            since=_instant(said, "counts_from") if said.get("counts_from") else ALWAYS,
+            until=_instant(said, "counts_until") if said.get("counts_until") else NEVER,
+            entry=str(said.get("entry") or ""),
+            not_compared=tuple(_names(said, "not_compared")),
         )
 
     def said(self) -> dict[str, Any]:
@@ -82,11 +103,22 @@ class Permit:
             **{name: sorted(names) for name, names in lists.items() if names},
             **({"hours": [f"{m // 60:02}:{m % 60:02}" for m in self.hours]} if self.hours else {}),
             **({"caps": found} if (found := {k: v for k, v in caps.items() if v is not None}) else {}),
+            **({"entry": self.entry} if self.entry else {}),
             "probing": self.probing,
-            "retroactive": self.retroactive,
-            **({"counts_from": _written(self.since)} if self.since != Permit.since else {}),
-            **({"counts_until": _written(self.until)} if self.until != Permit.until else {}),
+            **({"retroactive": True} if self.on_record == NEVER else {}),
+            **({"on_record_from": _written(self.on_record)} if ALWAYS < self.on_record < NEVER else {}),
+            **({"counts_from": _written(self.since)} if self.since != ALWAYS else {}),
+            **({"counts_until": _written(self.until)} if self.until != NEVER else {}),
+            **({"not_compared": list(self.not_compared)} if self.not_compared else {}),
         }
+
+
+def read_permits(content: bytes) -> tuple[Permit, ...]:
+    """What `written` writes. Raises ValueError, in words for the person who wrote it, for anything else."""
+    said = json.loads(content)
+    if not isinstance(said, list):
+        raise ValueError("the file is not a JSON list of authorisations")
+    return tuple(Permit.read(one) for one in said)
 
 
 def written(permits: Iterable[Permit]) -> str:
@@ -101,8 +133,8 @@ def _written(us: int) -> str:
 def permits_of(reference: str, history: History, registered_at: datetime) -> list[Permit]:
     """An entry of the register as permits, one for each confirmed version, each for the stretch in which it counts.
 
-    The first version reaches back; what it covers from before its confirmation was agreed afterwards, and is marked. How
-    many calls ran at once cannot be seen in a log, so that cap is not compared.
+    The first version reaches back; what it covers from before its confirmation was agreed afterwards, and is marked. What
+    cannot be seen in a log is named.
     """
     found = []
     for place, version in enumerate(history.confirmed):
@@ -124,9 +156,15 @@ def permits_of(reference: str, history: History, registered_at: datetime) -> lis
                 requests_a_day=terms.max_requests_a_day,
                 tokens=terms.max_tokens,
                 probing=not {"logprobs_probing", "parameter_probing"} & terms.excluded,
-                retroactive=place == 0 and max(registered_at, version.at) > terms.starts,
-                since=_us(version.at) if place else Permit.since,
-                until=_us(after) if after else Permit.until,
+                on_record=_us(max(registered_at, version.at)),
+                since=_us(version.at) if place else ALWAYS,
+                until=_us(after) if after else NEVER,
+                entry=reference,
+                not_compared=(
+                    "the environment",
+                    "techniques, but log-probabilities with a logit bias",
+                    *(("how many requests ran at once",) if terms.max_concurrency is not None else ()),
+                ),
             )
         )
     return found
@@ -144,22 +182,61 @@ def _minutes(value: Any) -> int:
     return int(at.hour) * 60 + int(at.minute)
 
 
-def _instant(value: Any) -> int:
-    at = datetime.fromisoformat(str(value))
+def _instant(said: Mapping[str, Any], name: str) -> int:
+    try:
+        at = datetime.fromisoformat(str(said[name]))
+    except ValueError:
+        raise ValueError(f"{name} is no instant: {said[name]!r}") from None
     if at.tzinfo is None:
-        raise ValueError("An authorisation's instants say their zone.")
+        raise ValueError(f"{name} does not say its zone: {said[name]!r}")
     return _us(at)
+
+
+def _names(said: Mapping[str, Any], name: str) -> list[str]:
+    found = said.get(name) or []
+    if not isinstance(found, list):
+        raise ValueError(f"{name} is a list of texts")
+    return [str(one) for one in found]
+
+
+def _hours(said: Any) -> tuple[int, int] | None:
+    if not said:
+        return None
+    if not isinstance(said, list | tuple) or len(said) != 2:
+        raise ValueError("hours are two times of the day")
+    try:
+        return _minutes(said[0]), _minutes(said[1])
+    except (ValueError, AttributeError):
+        raise ValueError(f"hours are two times of the day, not {said!r}") from None
+
+
+def _cap(caps: Mapping[str, Any], name: str) -> int | None:
+    found = caps.get(name)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int) or found < 0):
+        raise ValueError(f"the cap {name} is a whole number")
+    return found
+
+
+class Permitted(NamedTuple):
+    """Which share of an account's rows some authorisation permits, and one that was on record when they were made."""
+
+    by_any: float
+    on_record: float
+
+
+NOTHING_PERMITTED = Permitted(0.0, 0.0)
 
 
 @dataclass
 class Match:
     """How the rows of an authorisation's accounts stand to its terms."""
 
-    reference: str
-    retroactive: bool
+    permit: Permit
     rows: int = 0
     within: int = 0
+    afterwards: int = 0  # of those within, made before it was on record
     outside: dict[str, int] = field(default_factory=dict)  # by the first reason that applies
+    unsaid: dict[str, int] = field(default_factory=dict)  # of those within, whose rows do not say what the term limits
     lines: dict[str, list[int]] = field(default_factory=dict)  # the first 100 lines of each
 
     @property
@@ -167,20 +244,43 @@ class Match:
         return self.within / self.rows if self.rows else 0.0
 
 
-def reasons(rows: Any, permit: Permit, numbers: dict[str, dict[str, int]], years: range) -> Any:
-    """The rows of the permit's accounts with `reason`: null when permitted, else the first of REASONS that applies.
+Numbers = Mapping[str, Mapping[str, int]]
 
-    `numbers` gives, by kind, the number that stands for each name of the permit in these rows. A cap covers the first calls
-    in time; what comes after is outside. A column that the log does not have is not held against a row.
+
+def reasons(rows: Any, versions: Sequence[Permit], numbers: Sequence[Numbers], years: range) -> Any:
+    """The rows of an entry's accounts, or keys, with `version`, `reason`, `unsaid` and `afterwards`.
+
+    `version` is the place of that which counted at the time. `reason` is null when it permits the call, else the first of
+    REASONS that applies. `unsaid` has a bit for each of UNSAID that limits the call and of which the row says nothing: that
+    is not held against it. `afterwards` is true where it was agreed later. A cap covers the first calls in time, of all
+    versions together; what comes after is outside. Days and hours are London's.
+
+    `numbers` gives for each version, by kind, the number that stands for each of its names in these rows.
     """
+    whose = [sorted(number["account"].values()) for number in numbers]
+    all_of = sorted({number for own in whose for number in own})
+    marked = [
+        _marked(rows, place, permit, number, own, all_of, years)
+        for place, (permit, number, own) in enumerate(zip(versions, numbers, whose, strict=True))
+    ]
+    return _capped(ibis.union(*marked) if len(marked) > 1 else marked[0], versions, years)
 
+
+def _marked(
+    rows: Any, place: int, permit: Permit, numbers: Numbers, whose: list[int], all_of: list[int], years: range
+) -> Any:
     def of(kind: str, names: frozenset[str]) -> list[int]:
         return [numbers[kind][name] for name in sorted(names)]
 
-    own = rows.filter(
-        rows.account.isin(of("account", permit.accounts)) & (rows.us >= permit.since) & (rows.us < permit.until)
-    )
-    tests = [("time", (own.us < permit.starts) | (own.us >= permit.ends))]
+    def theirs(table: Any, accounts: list[int]) -> Any:
+        return table.account.isin(accounts) | ibis.coalesce(table.key.isin(accounts), False)
+
+    own = rows.filter(theirs(rows, all_of) & (rows.us >= permit.since) & (rows.us < permit.until))
+    tests = [
+        ("account", ~theirs(own, whose)),
+        ("time", (own.us < permit.starts) | (own.us >= permit.ends)),
+    ]
+    unsaid = ibis.literal(0, "int64")
     for reason, kind, names in (
         ("network", "net", permit.nets),
         ("client software", "agent", permit.agents),
@@ -189,6 +289,8 @@ def reasons(rows: Any, permit: Permit, numbers: dict[str, dict[str, int]], years
     ):
         if names:
             tests.append((reason, own[kind].notnull() & own[kind].notin(of(kind, names))))
+            if reason in UNSAID:
+                unsaid += ibis.ifelse(own[kind].isnull(), 1 << UNSAID.index(reason), 0)
     if permit.hours:
         local = (own.us + summer_time(own.us, years)) // (HOUR // 60) % 1440
         begin, end = permit.hours
@@ -196,17 +298,28 @@ def reasons(rows: Any, permit: Permit, numbers: dict[str, dict[str, int]], years
         tests.append(("hours", ~inside))
     if not permit.probing:
         tests.append(("technique", ibis.coalesce(own.logprobs & own.logit_bias, False)))
-    marked = own.mutate(reason=ibis.cases(*((test, reason) for reason, test in tests), else_=ibis.null("string")))
-    return _capped(marked, permit)
+        unsaid += ibis.ifelse(own.logprobs.isnull(), 1 << UNSAID.index("technique"), 0)
+    return own.select(
+        "account",
+        "line",
+        "us",
+        tokens=own.tin.cast("int64") + own.tout,
+        version=ibis.literal(place, "int64"),
+        reason=ibis.cases(*((test, reason) for reason, test in tests), else_=ibis.null("string")),
+        unsaid=unsaid.cast("int64"),
+        afterwards=own.us < permit.on_record,
+    )
 
 
-def _capped(marked: Any, permit: Permit) -> Any:
-    if permit.requests is None and permit.tokens is None and permit.requests_a_day is None:
+def _capped(marked: Any, versions: Sequence[Permit], years: range) -> Any:
+    """Outside is also what comes after a cap is used up, by the cap of the version that counts then."""
+    if all(v.requests is None and v.tokens is None and v.requests_a_day is None for v in versions):
         return marked
+    day = 24 * HOUR
     counted = marked.mutate(
         one=marked.reason.isnull().cast("int64"),
-        spent=ibis.ifelse(marked.reason.isnull(), marked.tin.cast("int64") + marked.tout, 0),
-        day=(marked.us + 0) // (24 * HOUR),
+        spent=ibis.ifelse(marked.reason.isnull(), marked.tokens, 0),
+        day=(marked.us + summer_time(marked.us, years)) // day,
     )
     before = ibis.window(order_by=[counted.us, counted.line], preceding=(None, 0))
     daily = ibis.window(group_by=counted.day, order_by=[counted.us, counted.line], preceding=(None, 0))
@@ -216,29 +329,53 @@ def _capped(marked: Any, permit: Permit) -> Any:
         today=counted.one.sum().over(daily),
     )
     over = ibis.literal(False)
-    if permit.requests is not None:
-        over |= summed.calls > permit.requests
-    if permit.tokens is not None:
-        over |= summed.total > permit.tokens
-    if permit.requests_a_day is not None:
-        over |= summed.today > permit.requests_a_day
+    for place, version in enumerate(versions):
+        own = summed.version == place
+        for used, cap in (
+            (summed.calls, version.requests),
+            (summed.total, version.tokens),
+            (summed.today, version.requests_a_day),
+        ):
+            if cap is not None:
+                over |= own & (used > cap)
     capped = summed.mutate(reason=ibis.ifelse(summed.reason.isnull() & over, "cap", summed.reason))
     return capped.drop("one", "spent", "day", "calls", "total", "today")
 
 
-def matched(rows: Any, permit: Permit) -> Match:
-    """Count rows that `reasons` has marked."""
-    counts = rows.group_by("reason").agg(n=rows.count()).execute()
-    match = Match(permit.reference, permit.retroactive)
-    for reason, n in zip(counts.reason, counts.n, strict=True):
+def matched(rows: Any, versions: Sequence[Permit]) -> list[Match]:
+    """Count rows that `reasons` has marked, by version."""
+    found = [Match(permit) for permit in versions]
+    counts = rows.group_by(["version", "reason", "unsaid", "afterwards"]).agg(n=rows.count()).execute()
+    for version, reason, unsaid, afterwards, n in counts.itertuples(index=False):
+        match = found[int(version)]
         match.rows += int(n)
         if isinstance(reason, str):
-            match.outside[reason] = int(n)
-        else:
-            match.within += int(n)
-    match.outside = {reason: match.outside[reason] for reason in REASONS if reason in match.outside}
-    place = ibis.row_number().over(ibis.window(group_by=rows.reason, order_by=rows.line))
-    first = rows.filter(rows.reason.notnull()).mutate(place=place).filter(ibis._.place < LINES).select("reason", "line")
-    for reason, group in first.execute().groupby("reason"):
-        match.lines[str(reason)] = sorted(group.line.tolist())
-    return match
+            match.outside[reason] = match.outside.get(reason, 0) + int(n)
+            continue
+        match.within += int(n)
+        match.afterwards += int(n) if afterwards else 0
+        for bit, term in enumerate(UNSAID):
+            if int(unsaid) >> bit & 1:
+                match.unsaid[term] = match.unsaid.get(term, 0) + int(n)
+    place = ibis.row_number().over(ibis.window(group_by=[rows.version, rows.reason], order_by=rows.line))
+    first = rows.filter(rows.reason.notnull()).mutate(place=place).filter(ibis._.place < LINES)
+    for (version, reason), group in first.select("version", "reason", "line").execute().groupby(["version", "reason"]):
+        found[int(version)].lines[str(reason)] = sorted(group.line.tolist())
+    for match in found:
+        match.outside = {reason: match.outside[reason] for reason in REASONS if reason in match.outside}
+        match.unsaid = {term: match.unsaid[term] for term in UNSAID if term in match.unsaid}
+        match.lines = {reason: match.lines[reason] for reason in REASONS if reason in match.lines}
+    return found
+
+
+def covered(marked: Sequence[Any]) -> Any:
+    """By account, of all entries together: how many of its rows some authorisation permits, and of how many it was on
+    record when they were made. A row that two permit counts once.
+    """
+    permitted = [
+        one.filter(one.reason.isnull()).select("account", "line", on_record=(~one.afterwards).cast("int64"))
+        for one in marked
+    ]
+    rows = ibis.union(*permitted) if len(permitted) > 1 else permitted[0]
+    each = rows.group_by(["account", "line"]).agg(on_record=rows.on_record.max())
+    return each.group_by("account").agg(n=each.count(), on_record=each.on_record.sum())

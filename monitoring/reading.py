@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, pairwise
@@ -30,7 +30,7 @@ from monitoring.intake.database import within
 from monitoring.intake.keeping import ENDS, SMALL
 from monitoring.intake.numbers import numbers_of
 from monitoring.intake.opening import parquet
-from monitoring.matching import Match, Permit, matched, reasons
+from monitoring.matching import Match, Permit, Permitted, covered, matched, reasons
 from monitoring.measures import Log, measured, scores
 from monitoring.reference import shipped
 from monitoring.report import METHOD, finding, fingerprint, not_computable, order, report, written
@@ -262,12 +262,12 @@ def read(kept: Kept, options: Options = NOTHING_TOLD) -> dict[str, Any]:
 def _read(reading: Reading) -> dict[str, Any]:
     kept, options, names = reading.kept, reading.options, reading.names["account"]
     rows = reading.clustered()
-    permitted, matches = _permitted(reading, rows)
     values = reading.measure(*reading.parts(rows.mutate(unit=rows.account)))
+    permitted, matches = _permitted(reading, rows, values.n)
     found = sets.find(reading, rows, values)
     inside = {account for one in found for account in one.accounts}
     # Whose rows an authorisation explains is no peer either.
-    authorised = {a for a, share in permitted.items() if share > 0}
+    authorised = set(permitted)
     ordinary = values[~values.index.isin(inside | authorised)]
     ordinary = ordinary if len(ordinary) >= 20 else values
     peers, reference = scores(ordinary, ordinary), shipped()
@@ -327,16 +327,24 @@ def _members(findings: list[dict[str, Any]], numbers: dict[str, int]) -> dict[in
     }
 
 
-def _permitted(reading: Reading, rows: Any) -> tuple[dict[int, float], list[Match]]:
-    """By account the share of its rows within some authorisation; and each authorisation's table."""
-    shares: dict[int, float] = {}
-    matches = []
+def _permitted(reading: Reading, rows: Any, counts: pd.Series) -> tuple[dict[int, Permitted], list[Match]]:
+    """By account the share of its rows that some authorisation permits; and the table of each version of each."""
+    entries: dict[str, list[Permit]] = {}
     for permit in reading.options.permits:
-        marked = reasons(rows, permit, reading.numbers_of(permit), reading.years)
-        matches.append(matched(marked, permit))
-        each = marked.group_by("account").agg(share=marked.reason.isnull().cast("float64").mean()).execute()
-        for account, share in zip(each.account, each.share, strict=True):
-            shares[int(account)] = max(shares.get(int(account), 0.0), float(share))
+        entries.setdefault(permit.entry or permit.reference, []).append(permit)
+    if not entries:
+        return {}, []
+    with ExitStack() as stack:
+        tables, matches = [], []
+        for versions in entries.values():
+            numbers = [reading.numbers_of(permit) for permit in versions]
+            tables.append(stack.enter_context(reading.once(reasons(rows, versions, numbers, reading.years))))
+            matches += matched(tables[-1], versions)
+        found = covered(tables).execute()
+    shares = {
+        int(account): Permitted(n / int(counts[account]), on_record / int(counts[account]))
+        for account, n, on_record in zip(found.account, found.n, found.on_record, strict=True)
+    }
     return shares, matches
 
 

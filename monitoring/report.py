@@ -14,12 +14,11 @@ import pandas as pd
 from monitoring import coordination
 from monitoring.findings import PEERS_FOR_A_SHARE, Sign, Unit
 from monitoring.intake import Kept
-from monitoring.matching import Match
+from monitoring.matching import EXPLAINED, NOTHING_PERMITTED, Match, Permitted
 from monitoring.measures import MEASURES
 from monitoring.reference import shipped
 
-METHOD = "candour-usage-4"
-EXPLAINED = 0.95  # of a unit's rows within an authorisation
+METHOD = "candour-usage-5"
 LISTED = 1000  # rejected lines in the report
 
 
@@ -59,7 +58,7 @@ def finding(
     unit: Unit,
     line: pd.Series,
     accounts: Sequence[int],
-    permitted: dict[int, float],
+    permitted: dict[int, Permitted],
     found: coordination.Found | None,
     templates: Sequence[int] = (),
 ) -> dict[str, Any]:
@@ -69,7 +68,8 @@ def finding(
     """
     kind = "set" if found else "account"
     names = sorted(str(names_of[account]) for account in accounts)
-    explained = bool(accounts) and all(permitted.get(account, 0.0) >= EXPLAINED for account in accounts)
+    shares = [permitted.get(account, NOTHING_PERMITTED) for account in accounts]
+    explained = all(share.by_any >= EXPLAINED for share in shares)
     signs = sorted(unit.all_signs, key=lambda s: (s.family != "coordination", not s.counts, s.family, s.measure))
     who, then = (
         ("Account " + names[0], "; it ")
@@ -91,6 +91,8 @@ def finding(
         "unit": kind,
         "accounts": names,
         "explained": explained,
+        # Not before somebody had to answer for it.
+        "explained_afterwards": explained and not all(share.on_record >= EXPLAINED for share in shares),
         "summary": f"{who} {then.join(sign.says for sign in signs)}.",
         "sentence": f"{who} {then.join(whole)}. But: {' '.join(caveats)}",
         "families": sorted(unit.families),
@@ -157,13 +159,17 @@ def report(
         "authorisations_sha256": authorisations_sha256,
         "authorisations": [
             {
-                "reference": m.reference,
-                "retroactive": m.retroactive,
+                "reference": m.permit.reference,
+                "retroactive": m.afterwards > 0,
+                "accounts": len(m.permit.accounts),
                 "rows": m.rows,
                 "within": m.within,
+                "afterwards": m.afterwards,
                 "share": _round(m.share),
                 "outside": m.outside,
                 "outside_lines": m.lines,
+                "unsaid": m.unsaid,
+                "not_compared": list(m.permit.not_compared),
             }
             for m in matches
         ],

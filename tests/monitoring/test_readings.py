@@ -119,9 +119,9 @@ BAD = {
     json.dumps({**ROWS[0], "ts": "1970-01-01T00:00:01Z"}).encode(): "has a ts before 2000 or after 2099",
     json.dumps({**ROWS[0], "account": "x" * 201}).encode(): "has a account of more than 200 characters",
     json.dumps({**ROWS[0], "refused": "perhaps"}).encode(): "has a refused that is neither true nor false",
-    b'{"a":' * 5000: "is not a JSON object",
-    b"[" * 40_000: "is not a JSON object",
-    b'{"params":' * 100_000: "is not a JSON object",
+    b'{"a":' * 5000: "is nested more than 100 deep",
+    b"[" * 40_000: "is nested more than 100 deep",
+    b'{"params":' * 100_000: "is nested more than 100 deep",
     lines(ROWS[:1]).strip(): "says the same as an earlier line",
 }
 

@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from monitoring.clickhouse import Refused
 from monitoring.declared import count
 from monitoring.intake import Unreadable, take_in
-from monitoring.matching import Permit
+from monitoring.matching import Permit, read_permits
 from monitoring.reading import Options, read, written
 
 
@@ -88,9 +88,9 @@ class Command(BaseCommand):
             return (), None
         try:
             content = path.read_bytes()
-            return tuple(Permit.read(said) for said in json.loads(content)), hashlib.sha256(content).hexdigest()
-        except (OSError, ValueError, KeyError, TypeError) as wrong:
-            raise CommandError(f"The authorisations cannot be read: {wrong}") from wrong
+            return read_permits(content), hashlib.sha256(content).hexdigest()
+        except (OSError, ValueError, RecursionError) as wrong:
+            raise CommandError(f"The authorisations cannot be read: {wrong}.") from wrong
 
     def _progress(self, path: Path | None) -> Any:
         begun, last = time.monotonic(), [0.0]
