@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from monitoring.measures import BY_NAME, MEASURES, Measure, value_of
+from monitoring.measures import BY_NAME, MEASURES, Measure, caveat_of, value_of
 from monitoring.reference import Reference, Scores, adjusted, among, combined, simes
 
 FALSE_ALARMS = 0.01
@@ -194,7 +194,7 @@ def _sign(
         float(np.mean(everybody < score)) if len(everybody) else None,
         reference.clients.get(name),
         measure.says.format(score=score, **value_of(measure, line)),
-        measure.caveat,
+        caveat_of(measure, line),
         rate is not None and rate <= FALSE_ALARMS and score >= ORDINARY.get(name, -np.inf),
     )
 

@@ -107,7 +107,7 @@ MEASURES = (
         "novel",
         "I4, I8",
         "content",
-        "made {n:,.0f} calls of which {value:.1%} repeat a prompt, outside conversations and without a common beginning",
+        "made {n:,.0f} calls of which {value:.1%} repeat a prompt, {alone}",
         "An archive that is read once looks the same. How rare it is was counted in this log; there is no real reference.",
         needs=("prompt_hash",),
         minimum="200 calls with a prompt hash, and sessions or prefix hashes",
@@ -205,7 +205,7 @@ class Log:
     rows: Any  # all of them: for when models first appear
     present: set[str]  # the optional columns it has
     years: range
-    length: int | None  # the number that stands for the finish reason "length"
+    limits: Sequence[int] | None  # the numbers that stand for answers which ended at the limit of their length
     limit: int | None  # the rate limit, in requests a minute, if it is known
     # Works an expression out, for as long as its table is used.
     once: Callable[[Any], AbstractContextManager[Any]]
@@ -244,7 +244,7 @@ def _measured(rows: Any, log: Log, late: Any) -> pd.DataFrame:
 
     main = models(rows).execute().sort_values(["unit", "n", "model"], ascending=[True, False, True])
     out["model"] = main.drop_duplicates("unit").set_index("unit").model
-    add(known.harvest(rows, log.length))
+    add(known.harvest(rows, log.limits))
     add(known.regularity(rows))
     if log.limit is not None:
         add(known.ceiling(rows, log.limit))
@@ -354,6 +354,19 @@ def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:
     return -np.log(np.maximum(np.sqrt(beyond) / mean, 0.01))
 
 
+# What is no harvest where much of it is refused; of a log that does not say so, that is said instead.
+UNLESS_REFUSED = ("sweep", "novel", "harvest", "cut")
+NOT_KNOWN_REFUSED = (
+    "The log does not say which calls were refused: red-teaming, of which many are, would look the same here."
+)
+
+
+def caveat_of(measure: Measure, line: pd.Series) -> str:
+    """What has to be said beside the values of a unit."""
+    unknown = measure.name in UNLESS_REFUSED and pd.isna(line.get("refused"))
+    return f"{measure.caveat} {NOT_KNOWN_REFUSED}" if unknown else measure.caveat
+
+
 # What else of the values a sentence names.
 ALSO = {"riding": ("limited",), "probing": ("single", "repeats"), "quota": ("worked",)}
 
@@ -381,6 +394,8 @@ def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
         values |= {name: float(line[name]) for name in ALSO[measure.name]}
     if measure.name == "novel":
         values["n"] = float(line.prompts)
+        said = {"lonely": "outside conversations", "unseen": "without a common beginning"}
+        values["alone"] = " and ".join(words for name, words in said.items() if pd.notna(line.get(name)))
     if measure.name == "shift":
         values["moved"] = WORDS[str(line.moved)]
     if measure.name == "sweep":

@@ -511,6 +511,26 @@ def _assemble(target: Path, header: dict[str, Any], body: IO[bytes], as_csv: boo
         part.unlink(missing_ok=True)
 
 
+def hash_list(source: Path, target: Path, preparer: Preparer, kind: str) -> int:
+    """Write the hash of each line of a list, in its order, as an authorisation names them. Returns how many.
+
+    `kind` is account, key or address; of an address, or a network written with a slash, the network is hashed, as in a log.
+    """
+    hashes = []
+    with source.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not (text := line.strip()):
+                continue
+            try:
+                name = network(text.partition("/")[0]) if kind == "address" else identifier(text, kind)
+            except Skip as error:
+                raise Stop(f"Line {number} of {source}: {error}. Nothing was written.") from None
+            hashes.append(preparer.hashed("net" if kind == "address" else kind, name))
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.writelines(f"{one}\n" for one in hashes)
+    return len(hashes)
+
+
 # --- The command ------------------------------------------------------------------------------------------------------
 def new_key(path: Path) -> None:
     """32 random bytes that only their owner can read."""
@@ -549,11 +569,21 @@ def _arguments(words: Iterable[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--key-templates", action="store_true", help="key the template too: not comparable with other providers"
     )
+    parser.add_argument(
+        "--hash",
+        choices=("account", "key", "address"),
+        help="LOG is a list, one a line: write their hashes, for an authorisation",
+    )
     parser.add_argument("--force", action="store_true", help="write over OUT")
     found = parser.parse_args(None if words is None else list(words))
     if not found.new_key and not (found.source and found.target and found.key_file):
         parser.error("name LOG, OUT and --key-file, or --new-key")
-    if found.target and found.target.suffix == ".gz" and not {".csv", ".jsonl"} & set(found.target.suffixes[-2:-1]):
+    if (
+        not found.hash
+        and found.target
+        and found.target.suffix == ".gz"
+        and not {".csv", ".jsonl"} & set(found.target.suffixes[-2:-1])
+    ):
         parser.error("OUT ends in .csv, .jsonl, .csv.gz or .jsonl.gz")
     columns = [said.partition("=") for said in found.column]
     if wrong := [name for name, _, yours in columns if name not in INPUT or not yours]:
@@ -575,9 +605,15 @@ def main(words: Iterable[str] | None = None) -> int:
             raise Stop("LOG and OUT are the same file.")
         zone = ZoneInfo(asked.zone) if asked.zone else None
         preparer = Preparer(read_key(asked.key_file), asked.column, zone, asked.key_templates)
+        if asked.hash:
+            count = hash_list(asked.source, asked.target, preparer, asked.hash)
+            sys.stderr.write(f"{count:,} hashes written to {asked.target}\n")
+            return 0
         header = prepare(asked.source, asked.target, preparer, asked.sampling)
     except Stop as error:
         problem = str(error)
+    except UnicodeDecodeError:
+        problem = f"{asked.source} is not UTF-8 text, so nothing was written."
     except (ZoneInfoNotFoundError, IsADirectoryError) as error:
         problem = (
             f"There is no time zone {asked.zone!r}." if isinstance(error, ZoneInfoNotFoundError) else "LOG is a folder."

@@ -23,6 +23,7 @@ from monitoring.clickhouse import ClickHouse
 from monitoring.clusters import SAMPLE, Hashes, centres, clusters, joined
 from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
+from monitoring.indicators.content import AT_THE_LIMIT
 from monitoring.indicators.coordination import templates_of_each
 from monitoring.intake import Kept
 from monitoring.intake.ahead import ahead
@@ -212,7 +213,7 @@ class Reading:
             self.present,
             self.years,
             # Also where no answer ended so: then none did, and it is not unknown.
-            length=numbers_of(["length"])["length"] if "finish_reason" in self.present else None,
+            limits=sorted(numbers_of(AT_THE_LIMIT).values()) if "finish_reason" in self.present else None,
             limit=self.options.rate_limit,
             once=self.once,
         )

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import ibis
 
 SWEPT = 200  # prompts of a unit in one template cluster
 FRESH = 0.95  # of them different
+# What providers call it that an answer ended at the limit of its length.
+AT_THE_LIMIT = ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens")
 
 
-def harvest(rows: Any, length: int | None) -> Any:
+def harvest(rows: Any, limits: Sequence[int] | None) -> Any:
     """I2. Output tokens for each input token, and the share of answers that ended at the length limit.
 
-    oi = (sum(tout) + 1) / (sum(tin) + 1) over answered calls (status below 400). `length` is the number that stands for
-    the finish reason "length", None where the log does not have it. Units: tokens per token; share. Needs: tin, tout,
-    status.
+    oi = (sum(tout) + 1) / (sum(tin) + 1) over answered calls (status below 400). `limits` are the numbers that stand
+    for the finish reasons AT_THE_LIMIT, None where the log has none at all. Units: tokens per token; share.
+    Needs: tin, tout, status.
     Only ever read against peers of the same model: of real chat clients the median is about 0.1 and 1 in 100 is above
     1, of a reasoning model the median is 1.7. Limits: a product that writes long texts does the same.
     """
     answered = rows.filter(rows.status < 400)
-    cut = (answered.finish == length).cast("float64").mean() if length is not None else ibis.null("float64")
+    cut = answered.finish.isin(limits).cast("float64").mean() if limits is not None else ibis.null("float64")
     return answered.group_by("unit").agg(
         answered=answered.count(),
         oi=(answered.tout.sum() + 1) / (answered.tin.sum() + 1),

@@ -47,7 +47,7 @@ EXPRESSIONS: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "volume": (volume, ["unit"]),
     "models": (models, ["unit", "model"]),
     "ceiling": (lambda rows: known.ceiling(rows, 2), ["unit"]),
-    "harvest": (lambda rows: known.harvest(rows, 1), ["unit"]),
+    "harvest": (lambda rows: known.harvest(rows, [1, 2]), ["unit"]),
     "harvest without lengths": (lambda rows: known.harvest(rows, None), ["unit"]),
     "concentration": (concentration, ["unit"]),
     "sweep": (sweep, ["unit"]),

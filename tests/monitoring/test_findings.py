@@ -1,13 +1,17 @@
-"""With whom an account is compared."""
+"""With whom an account is compared, and what is said where the log says nothing."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from monitoring.findings import signs_of
-from monitoring.measures import MEASURES
+from monitoring.measures import MEASURES, NOT_KNOWN_REFUSED
 from monitoring.reference import shipped
+from tests.monitoring.logs import lines, ordinary, report_of, swept
 
 OWL, MOLE, HEN = 1, 2, 3
 VALUES = {"n": 90_000, "peak_10m": 90, "peak_1h": 500, "peak_24h": 9_000, "peak_7d": 60_000}
@@ -37,3 +41,51 @@ def test_one_of_a_hundred_is_not_more_than_one_per_cent() -> None:
 def test_volume_that_the_reference_has_is_not_rare_however_few_peers_reach_it() -> None:
     common = float(np.quantile(shipped().scores["volume"], 0.95))
     assert compared([OWL] * 121, [*np.linspace(-2, 1.0, 120), common]) == {}
+
+
+# --- What the log does not say --------------------------------------------------------------------------------------------
+LOG = ordinary(130, each=420) + swept("acc-sweep", 1500)
+
+
+def told(*without: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """By name, what is said of the sweep's account in a log without these columns."""
+    rows = [{k: v for k, v in {**row, **more}.items() if k not in without} for row in LOG]
+    report = report_of(lines(rows))
+    [found] = [one for one in report["findings"] if one["accounts"] == ["acc-sweep"]]
+    return {sign["name"]: sign for sign in found["indicators"]}
+
+
+def test_where_the_log_does_not_say_what_was_refused_the_finding_says_that_red_teaming_looks_alike() -> None:
+    known, unknown = told(session=None), told("refused")
+    for name in ("sweep", "harvest"):
+        assert NOT_KNOWN_REFUSED not in known[name]["caveat"]
+        assert unknown[name]["caveat"].endswith(NOT_KNOWN_REFUSED)
+    for name in set(unknown) - {"sweep", "harvest", "novel", "cut"}:
+        assert NOT_KNOWN_REFUSED not in unknown[name]["caveat"]
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("session", "repeat a prompt, outside conversations"),
+        ("prefix_hash", "repeat a prompt, without a common beginning"),
+    ],
+)
+def test_only_what_the_log_shows_is_said_of_conversations_and_beginnings(column: str, words: str) -> None:
+    rows = [{**row, column: f"{row['account']} {n}"} for n, row in enumerate(LOG)]
+    report = report_of(lines(rows))
+    [found] = [one for one in report["findings"] if one["accounts"] == ["acc-sweep"]]
+    [novel] = [sign for sign in found["indicators"] if sign["name"] == "novel"]
+    assert novel["sentence"].endswith(words)
+
+
+@pytest.mark.parametrize("word", ["length", "max_tokens", "MAX_TOKENS", "max_output_tokens"])
+def test_an_answer_that_was_cut_off_is_that_in_every_providers_words(word: str) -> None:
+    rows = [
+        {**row, "finish_reason": word if row["account"] == "acc-sweep" and n % 2 else "stop"}
+        for n, row in enumerate(LOG)
+    ]
+    report = report_of(lines(rows))
+    [found] = [one for one in report["findings"] if one["accounts"] == ["acc-sweep"]]
+    [cut] = [sign for sign in found["indicators"] if sign["name"] == "cut"]
+    assert cut["sentence"].startswith("had 50% of the answers end")

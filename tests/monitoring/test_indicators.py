@@ -58,7 +58,7 @@ def test_models_are_told_apart_by_unit() -> None:
 def test_harvest_divides_the_tokens_of_answered_calls() -> None:
     rows = at(0, tin=100, tout=300, finish=5) + at(1, tin=50, tout=20, finish=6) + at(2, tin=9, tout=9)
     rows += at(3, tin=1000, tout=0, status=429, finish=5)  # not answered
-    found = values(known.harvest(kept(rows), 5)).loc[1]
+    found = values(known.harvest(kept(rows), [5])).loc[1]
     assert found.answered == 3
     assert found.oi == pytest.approx((300 + 20 + 9 + 1) / (100 + 50 + 9 + 1))
     assert found.cut == pytest.approx(1 / 2)  # of two answers that say how they ended

@@ -125,3 +125,35 @@ def test_near_duplicates_are_within_ten_bits_and_others_are_not() -> None:
 def test_a_prompt_of_quotation_marks_costs_no_more_than_others() -> None:
     assert len(prepare.simhash("“" * 200_000)) == 16
     assert len(prepare.simhash("")) == 16
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "said"),
+    [
+        ("account", "account", ["acct-canary-1", " acct-canary-1 "]),
+        ("key", "key", ["sk-canary-2"]),
+        ("address", "net", ["203.0.113.77", "203.0.113.0/24"]),
+    ],
+)
+def test_a_list_for_an_authorisation_has_the_hashes_that_a_log_has(
+    folder: Path, kind: str, column: str, said: list[str]
+) -> None:
+    run(folder, [ROW])
+    _, (row,) = result(folder)
+    (folder / "list.txt").write_text("\ufeff" + "\n\n".join(said) + "\n")
+    command = [str(folder / "list.txt"), str(folder / "hashed.txt"), "--key-file", str(folder / "key"), "--hash", kind]
+    assert prepare.main(command) == 0
+    assert (folder / "hashed.txt").read_text().split() == [row[column]] * len(said)
+    assert (folder / "hashed.txt").stat().st_mode & 0o077 == 0
+    assert prepare.main(command) == 1, "it never writes over a file unasked"
+
+
+def test_a_line_of_a_list_that_is_no_address_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "list.txt").write_text("203.0.113.77\nexample.org\n")
+    command = [str(folder / "list.txt"), str(folder / "hashed.txt"), "--key-file", str(folder / "key")]
+    assert prepare.main([*command, "--hash", "address"]) == 1
+    assert "Line 2 of" in capsys.readouterr().err
+    assert not (folder / "hashed.txt").exists()
+    (folder / "list.txt").write_bytes(b"\xff\n")
+    assert prepare.main([*command, "--hash", "account"]) == 1
+    assert "is not UTF-8 text" in capsys.readouterr().err
