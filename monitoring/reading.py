@@ -51,6 +51,11 @@ class Options:
     # The address of a ClickHouse server (monitoring.clickhouse); where empty, DuckDB reckons in this process.
     analytics: str = ""
 
+    @property
+    def engine(self) -> str:
+        """By what the report is reckoned."""
+        return "ClickHouse" if self.analytics else "DuckDB"
+
 
 AT_ONCE = 250_000  # rows
 PART = 8_000_000  # rows, about, that are measured together
@@ -252,7 +257,7 @@ def read(kept: Kept, options: Options = NOTHING_TOLD) -> dict[str, Any]:
     """The report: how many rows, which findings, what speaks for innocence, how it was reckoned. Plain JSON values."""
     if not kept.rows:
         missing = not_computable(kept.columns, options.rate_limit, pd.DataFrame(), {})
-        return report(kept, [], [], pd.DataFrame(), (0, 0), [], {}, missing, options.permits_sha256)
+        return report(kept, [], [], pd.DataFrame(), (0, 0), [], {}, missing, options.permits_sha256, options.engine)
     reading = Reading(kept, options)
     try:
         return _read(reading)
@@ -298,7 +303,9 @@ def _read(reading: Reading) -> dict[str, Any]:
     if len(found) == sets.SETS_AT_MOST:
         kept.notes.append(f"Of the coordinated sets the {sets.SETS_AT_MOST} largest are measured.")
     missing = not_computable(kept.columns, options.rate_limit, scored, compared(peers, reference))
-    return report(kept, findings, matches, values, period, innocent, drawn, missing, options.permits_sha256)
+    return report(
+        kept, findings, matches, values, period, innocent, drawn, missing, options.permits_sha256, options.engine
+    )
 
 
 def _texts(lines: Any) -> Iterator[bytes]:

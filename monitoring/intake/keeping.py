@@ -24,6 +24,7 @@ from monitoring.intake.ahead import ahead
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.clocks import far_off
 from monitoring.intake.database import WRITTEN, connect
+from monitoring.intake.identifiers import unhashed
 from monitoring.intake.numbers import Numbers, whole
 from monitoring.intake.opening import Block, Limits, Lines, Unreadable, layout_of
 from monitoring.intake.whole import parquet_tables
@@ -330,7 +331,7 @@ class _Keeper:
         del kept.listed[limits.listed :]
         kept.columns = tuple(name for name in OPTIONAL if name in self.present)
         kept.simhashed = self.simhashes[0] > 0 and self.simhashes[1] >= 0.9 * self.simhashes[0]
-        kept.notes += _said_of_itself(kept) + far_off(db, kept.rows_path)
+        kept.notes += _said_of_itself(kept) + unhashed(db) + far_off(db, kept.rows_path)
         if kept.unzoned:
             kept.notes.append(f"{kept.unzoned:,} rows do not say their time zone; they are taken as UTC.")
 

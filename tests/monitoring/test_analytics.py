@@ -54,6 +54,7 @@ def test_a_report_of_clickhouse_is_that_of_duckdb(tmp_path: Path) -> None:
         there = read(kept, Options(rate_limit=2, permits=[permit], analytics=address))
     assert {one["unit"] for one in here["findings"]} == {"account", "set"}
     assert here["authorisations"][0]["outside"]
+    assert (here.pop("engine"), there.pop("engine")) == ("DuckDB", "ClickHouse")
     alike(here, there)
     assert sum(sql.startswith("SELECT") for sql in asked) > 20, "it was ClickHouse that reckoned"
     # Nothing is left behind.

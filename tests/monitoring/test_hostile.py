@@ -247,6 +247,30 @@ def test_brackets_and_marks_are_told_apart_in_one_reading(text: str) -> None:
         row_of(text.encode(), Layout("jsonl", "", (), 0, {}))
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("net", "203.0.113.9", "addresses"),
+        ("net", "203.0.113.0/24", "addresses"),
+        ("net", "2001:db8::1", "addresses"),
+        ("account", "kit@example.org", "e-mail addresses"),
+        ("payment", "kit@example.org", "e-mail addresses"),
+    ],
+)
+def test_identifiers_that_nobody_hashed_are_named(column: str, value: str, what: str) -> None:
+    given = many(20, net="n", payment="p")
+    given[7][column] = value
+    [note] = [one for one in report_of(lines(given))["notes"] if one.startswith("Not hashed")]
+    assert note.startswith(f"Not hashed: 1 of 2 values of {column} are {what}.")
+    assert value not in note
+
+
+def test_hashes_and_names_are_not_taken_for_addresses() -> None:
+    hashes = ("8d21a07ee8bb3619e975843242cfce32", "10.1", "a:b", "1.2.3.4.5", "user@", "9f:2")
+    given = [{**row, "net": name, "account": name} for row, name in zip(many(6), hashes, strict=True)]
+    assert not [one for one in report_of(lines(given))["notes"] if one.startswith("Not hashed")]
+
+
 # --- Parquet ------------------------------------------------------------------------------------------------------------
 def often(count: int, path: Path) -> None:
     """A small file in which an account of 200,000 characters has so many rows."""
