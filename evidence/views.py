@@ -35,6 +35,7 @@ _HAPPENED = {
     "evidence.received": "Received by the platform",
     "evidence.handed_in": "Handed in",
     "evidence.read": "Downloaded",
+    "evidence.analysis_read": "Its analysis was read",
 }
 
 

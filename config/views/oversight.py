@@ -48,6 +48,12 @@ def auditor(user: User) -> list[Block]:
             [_event(e) for e in first(events.filter(verb="evidence.read"))],
             more=f"{reverse('events')}?verb=evidence.read",
         ),
+        block(
+            "Reads of another’s analysis",
+            "Nobody but its owner has read an analysis of a usage log.",
+            [_event(e) for e in first(events.filter(verb="evidence.analysis_read"))],
+            more=f"{reverse('events')}?verb=evidence.analysis_read",
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Asking for an analysis, and what its worker puts on record."""
+"""Asking for an analysis, what its worker puts on record, and who read it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Organisation, User
 from accounts.permissions import check
-from evidence.models import EvidenceItem
+from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem
+from evidence.rules import RULES as EVIDENCE_RULES
 from ledger.actions import action, record
 from ledger.time import now
 from monitoring.actions.comparing import Asked, keep_comparisons
@@ -38,6 +39,30 @@ def request_analysis(item_id: int, *, by: User, rate_limit: int | None = None) -
         return Analysis.objects.under_way().get(item=item)
     record(by, "evidence.analysis_requested", item, audience=[item.organisation_id], analysis=analysis.pk)
     return analysis
+
+
+@action
+def read_analysis(analysis_id: int, *, by: User, shape: str) -> None:
+    """Put on record that somebody other than the log's owner reads an analysis, before its first byte goes out.
+
+    As `evidence.actions.read` does for the file, for the same readers of the record: a report has its accounts and
+    volumes. `shape` is in what form it is read, such as "page" or "csv". Raises DoesNotExist when the analysis is not for
+    `by` to see.
+    """
+    analysis = Analysis.objects.visible_to(by).select_related("item").get(pk=analysis_id)
+    item = analysis.item
+    check(by, EVIDENCE_RULES["read"], item)
+    if by.organisation_id == item.organisation_id:
+        return
+    record(
+        by,
+        "evidence.analysis_read",
+        item,
+        audience=[item.organisation_id] if by.is_company else [],
+        analysis=analysis.pk,
+        version=NON_CONFIDENTIAL if analysis.made_for_id else FULL,
+        shape=shape,
+    )
 
 
 def analyse_for(item: EvidenceItem, organisation: Organisation, *, by: User, reason: str) -> Analysis:

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.api.endpoints import One, Verb, described
 from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem
-from monitoring.actions.analysis import request_analysis
+from monitoring.actions.analysis import read_analysis, request_analysis
 from monitoring.models import Analysis, AnalysisReport
 from monitoring.models.analysis import read_by
 from web.api import Input, Whole, entity_tag, refuse_unknown
@@ -157,10 +157,14 @@ class OneAnalysis(One):
 
 
 class _Written(APIView):
-    """Something of a report as it was written, byte for byte: its SHA-256 is the one that the analysis names."""
+    """Something of a report as it was written, byte for byte: its SHA-256 is the one that the analysis names.
+
+    The reading is on record before the first byte goes out.
+    """
 
     scopes = {"GET": READ}
     kept: ClassVar[str]
+    shape: ClassVar[str]
 
     def get(self, request: Request, pk: int) -> HttpResponse:
         refuse_unknown(request, ())
@@ -168,19 +172,20 @@ class _Written(APIView):
         found = AnalysisReport.objects.filter(analysis__in=seen.filter(pk=pk)).values_list(self.kept, flat=True).first()
         if not found:
             raise Http404
+        read_analysis(pk, by=request.user, shape=self.shape)  # type: ignore[arg-type]
         return HttpResponse(found.encode(), content_type="application/json")
 
 
 class _Report(_Written):
     """The report as it was written."""
 
-    kept = "written"
+    kept, shape = "written", "json"
 
 
 class _Authorisations(_Written):
     """The authorisations that the log was compared with, for `analyse_log --authorisations`; 404 if there were none."""
 
-    kept = "authorisations"
+    kept = shape = "authorisations"
 
 
 Report = extend_schema_view(

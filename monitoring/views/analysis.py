@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from accounts.models import SignedInRequest
 from accounts.permissions import allowed
 from evidence.models import EvidenceItem
-from monitoring.actions.analysis import request_analysis
+from monitoring.actions.analysis import read_analysis, request_analysis
 from monitoring.charts import charts_of
 from monitoring.export import NOTHING, RUNGS, as_csv, document, methods
 from monitoring.forms import AnalysisForm
@@ -72,6 +72,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     page: dict[str, Any] = {"analysis": found, "item": found.item, "listed": listed}
     if found.state != "done":
         return render(request, "monitoring/analysis_progress.html", page)
+    read_analysis(found.pk, by=request.user, shape="page")
     report = found.report.content
     findings = [_shown(one, place) for place, one in enumerate(report["findings"])]
     together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
@@ -123,6 +124,8 @@ def analysis_compare(request: SignedInRequest, pk: int, other: int) -> HttpRespo
     pair = [_find(request, pk), _find(request, other)]
     if any(one.state != "done" for one in pair):
         raise Http404
+    for one in pair:
+        read_analysis(one.pk, by=request.user, shape="comparison")
     reports = [one.report.content for one in pair]
     accounts = [{a for f in report["findings"] for a in f["accounts"]} for report in reports]
     rows = [
@@ -159,6 +162,7 @@ def analysis_download(request: SignedInRequest, pk: int, kind: str) -> HttpRespo
     found = _find(request, pk)
     if found.state != "done" or (kind == "authorisations" and not found.report.authorisations):
         raise Http404
+    read_analysis(found.pk, by=request.user, shape=kind)
     name = f"{found.item.reference}-analysis-{found.pk}.{kind}"
     if kind == "json":
         content, media = found.report.written.encode(), "application/json"
