@@ -1,4 +1,7 @@
-"""A report to take away: its findings as CSV, all of it as a document to print, and how it was reckoned. Pure."""
+"""A report to take away: its findings as CSV, what a person reads of it as a document to print, and how it was reckoned.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,42 @@ from collections.abc import Callable
 from typing import Any
 
 from monitoring import coordination, indicators, shift
-from monitoring.report import rarity
+from monitoring.findings import DISCOVERIES, FALSE_ALARMS, PEERS_FOR_A_SHARE
+from monitoring.report import EXPLAINED, rarity
 
 NOTHING = "Nothing stood out by these methods. That does not show that nothing happened."
 RUNGS = {"corroborated pattern": "Corroborated pattern", "pattern": "Pattern", "noted": "Noted"}
+WITHIN = "within an authorisation"
+# What the words of a finding mean, for the page and for print: `monitoring.findings` in plain words.
+MEANINGS = {
+    "Rare": (
+        f"At most {100 * FALSE_ALARMS:g} % of ordinary clients have such a value: of the real clients of the reference, "
+        "and of the accounts of this log that do not stand out elsewhere, whichever share is larger. Where the reference "
+        f"does not have the value, there must be {PEERS_FOR_A_SHARE} such accounts to tell. Some values are ordinary below "
+        "a fixed bound, however few have them."
+    ),
+    "Family": (
+        "One of four kinds of values: volume (how much is asked and answered), content (what it is like, as far as hashes "
+        "and numbers show it), time (when), and coordination (what ties accounts together). Values of one family often go "
+        "together, so that several of them count once."
+    ),
+    RUNGS["noted"]: (
+        "One family other than volume has a rare value, or a value is worth a look and nobody can say how rare it is. In "
+        "every log of many accounts chance alone brings some."
+    ),
+    RUNGS["pattern"]: "Two families have rare values, or more that do not make a corroborated pattern.",
+    RUNGS["corroborated pattern"]: (
+        "At least three families have rare values, content or coordination is one of them, and it holds after correction "
+        f"for the number of accounts and sets looked at: of all that is called so, at most {100 * DISCOVERIES:g} % are "
+        "expected to be so by chance, if the reference fits this log."
+    ),
+    WITHIN.capitalize(): (
+        f"Of each account of the finding at least {100 * EXPLAINED:g} % of the calls are within the terms of an "
+        "authorisation that was on record when the log was analysed."
+    ),
+}
+ACCOUNTS_IN_PRINT = 50  # of a finding
+NOTED_IN_PRINT = 100
 # A spreadsheet would take these as the beginning of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 HEADINGS = (
@@ -26,6 +61,7 @@ HEADINGS = (
     "last call",
     "calls",
     "lines",
+    WITHIN,
 )
 # What computes each indicator; its docstring is the method's description.
 COMPUTED_BY: dict[str, Callable[..., Any]] = {
@@ -73,13 +109,22 @@ def as_csv(report: dict[str, Any]) -> bytes:
         rows = one["rows"]
         said = one["sentence"], one["false_discoveries"], rows["first"], rows["last"], rows["count"]
         for account in one["accounts"]:
-            line = [place, one["rung"], one["unit"], account, *said, rows.get("lines_sha256", "")]
+            line = [place, one["rung"], one["unit"], account, *said, rows.get("lines_sha256", ""), _explained(one)]
             table.writerow([f"'{cell}" if str(cell).lstrip().startswith(FORMULA) else cell for cell in line])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
+def _explained(one: dict[str, Any]) -> str:
+    return "yes" if one["explained"] else "no"
+
+
 def document(reference: str, report: dict[str, Any], sha256: str) -> dict[str, Any]:
-    """The whole report for `web.pdf`, with the methods as its annex."""
+    """What a person reads of a report, for `web.pdf`: what was counted, every finding with what it rests on, what speaks
+    for innocence, what was left out, and the methods as its annex.
+
+    Where there are many accounts of a finding, or noted findings, the first are named, and how many more there are. In the
+    JSON alone are the series of the charts, the lists of lines, and what the file's maker says of how it was made.
+    """
     return {
         "title": f"Analysis of the usage log {reference}",
         "reference": reference,
@@ -96,7 +141,9 @@ def document(reference: str, report: dict[str, Any], sha256: str) -> dict[str, A
             ["Fingerprint of the report (SHA-256)", sha256],
         ],
         "sections": [
+            {"title": "What the words mean", "rows": [[word, means] for word, means in MEANINGS.items()]},
             *_findings(report),
+            *_noted(report),
             {
                 "title": "Innocent explanations to rule out",
                 "rows": [[e["title"], e["says"]] for e in report["explanations"]],
@@ -112,16 +159,58 @@ def document(reference: str, report: dict[str, Any], sha256: str) -> dict[str, A
 def _findings(report: dict[str, Any]) -> list[dict[str, Any]]:
     found = [
         {
-            "title": f"{place}. {RUNGS[one['rung']]}",
+            "title": f"{place}. {_title(one)}",
             "paragraphs": [one.get("summary", one["sentence"])],
             "rows": [
-                [sign["id"], f"{sign['sentence']} ({rarity(sign)}). {sign['caveat']}"] for sign in one["indicators"]
+                *(
+                    [
+                        f"{sign['id']} ({sign['family']})",
+                        f"{sign['sentence']} ({rarity(sign)}). {sign['caveat']}",
+                    ]
+                    for sign in one["indicators"]
+                ),
+                *_rests_on(one),
             ],
         }
         for place, one in enumerate(report["findings"], start=1)
         if one["rung"] != "noted"
     ]
     return found or [{"title": "Findings", "paragraphs": [NOTHING]}]
+
+
+def _title(one: dict[str, Any]) -> str:
+    return f"{RUNGS[one['rung']]} ({WITHIN})" if one["explained"] else RUNGS[one["rung"]]
+
+
+def _rests_on(one: dict[str, Any]) -> list[list[str]]:
+    """Which accounts, calls and lines of the file a finding is about, and how many such findings chance would bring."""
+    rows, accounts, chance = one["rows"], one["accounts"], f"{one['false_discoveries']:.1%}"
+    more = len(accounts) - ACCOUNTS_IN_PRINT
+    named = ", ".join(accounts[:ACCOUNTS_IN_PRINT])
+    said = [
+        ["Accounts", f"{named}, and {more:,} more, whom the CSV names" if more > 0 else named],
+        ["Calls", f"{rows['count']:,}, from {rows['first']} to {rows['last']}"],
+        [
+            "False discoveries",
+            f"Of findings as strong as this {chance} would be chance, corrected for the number of accounts looked at.",
+        ],
+    ]
+    if rows.get("templates"):
+        said.append(["Only calls whose template is near", ", ".join(rows["templates"])])
+    if "lines_sha256" in rows:
+        first = ", ".join(str(line) for line in rows["first_lines"])
+        said += [["Fingerprint of the line numbers (SHA-256)", rows["lines_sha256"]], ["The first lines", first]]
+    return said
+
+
+def _noted(report: dict[str, Any]) -> list[dict[str, Any]]:
+    noted = [(place, one) for place, one in enumerate(report["findings"], start=1) if one["rung"] == "noted"]
+    if not noted:
+        return []
+    rows = [[f"{place}. {_title(one)}", one["sentence"]] for place, one in noted[:NOTED_IN_PRINT]]
+    more = len(noted) - NOTED_IN_PRINT
+    rest = [f"These are the first; {more:,} more are in the CSV."] if more > 0 else []
+    return [{"title": "Noted: one rare value each, as chance alone brings", "paragraphs": rest, "rows": rows}]
 
 
 def _authorisations(report: dict[str, Any]) -> dict[str, Any]:

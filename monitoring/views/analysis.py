@@ -15,7 +15,7 @@ from accounts.permissions import allowed
 from evidence.models import EvidenceItem
 from monitoring.actions.analysis import read_analysis, request_analysis
 from monitoring.charts import charts_of
-from monitoring.export import NOTHING, RUNGS, as_csv, document, methods
+from monitoring.export import MEANINGS, NOTHING, RUNGS, as_csv, document, methods
 from monitoring.forms import AnalysisForm
 from monitoring.models import Analysis, Comparison
 from monitoring.models.analysis import read_by
@@ -89,6 +89,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "inside": [one for one in inside if one["rung"] != "noted"],
         "noted": [one for one in findings if one["rung"] == "noted" and one not in inside],
         "nothing": NOTHING,
+        "meanings": MEANINGS,
         "methods": methods(),
         "charts": charts_of(report["charts"]),
         "table_rows": TABLE_ROWS,
@@ -158,7 +159,7 @@ def _days(reports: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
 @login_required
 @require_GET
 def analysis_download(request: SignedInRequest, pk: int, kind: str) -> HttpResponse:
-    """To take away: the report as it was written, its findings as CSV, all of it as PDF; the authorisations compared."""
+    """To take away: the report as it was written, its findings as CSV, what is read of it as PDF; what was compared."""
     found = _find(request, pk)
     if found.state != "done" or (kind == "authorisations" and not found.report.authorisations):
         raise Http404

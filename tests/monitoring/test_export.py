@@ -1,0 +1,106 @@
+"""What is taken away of a report says what the page says: also what speaks for the respondent, and what the words mean."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+from functools import cache
+from typing import Any
+
+import pypdf
+import pytest
+from django.template.loader import render_to_string
+
+from monitoring.export import ACCOUNTS_IN_PRINT, MEANINGS, NOTED_IN_PRINT, as_csv, document, methods
+from tests.monitoring.logs import lines, ordinary, report_of, swept
+from web.pdf import render
+
+Report = dict[str, Any]
+
+
+@cache
+def _read() -> Report:
+    return report_of(lines(ordinary(120) + swept("acc-sweep", 3000)))
+
+
+@pytest.fixture
+def report() -> Report:
+    """With one finding that is worth its place, of one account."""
+    found = copy.deepcopy(_read())
+    assert found["findings"][0]["accounts"] == ["acc-sweep"]
+    return found
+
+
+def printed(report: Report) -> str:
+    reader = pypdf.PdfReader(io.BytesIO(render("document.typ", document("E-2026-000001", report, "0" * 64))))
+    # Long words may break anywhere when they are printed.
+    return " ".join("\n".join(page.extract_text() for page in reader.pages).replace("\u200b", "").split())
+
+
+def rows_of(report: Report) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(as_csv(report).decode("utf-8-sig"))))
+
+
+def test_what_an_authorisation_explains_is_said_in_table_and_print(report: Report) -> None:
+    strongest = report["findings"][0]
+    assert {row["within an authorisation"] for row in rows_of(report)} == {"no"}
+    assert "(within an authorisation)" not in printed(report)
+    strongest["explained"] = True
+    said = {row["account"]: row["within an authorisation"] for row in rows_of(report) if row["finding"] == "1"}
+    assert said == {"acc-sweep": "yes"}
+    word = {"pattern": "Pattern", "corroborated pattern": "Corroborated pattern"}[strongest["rung"]]
+    assert f"1. {word} (within an authorisation)" in printed(report)
+
+
+def test_print_names_what_a_finding_rests_on(report: Report) -> None:
+    text, strongest = printed(report), report["findings"][0]
+    rows = strongest["rows"]
+    assert "Accounts acc-sweep" in text
+    assert f"{rows['count']:,}, from {rows['first']} to {rows['last']}" in text
+    assert rows["lines_sha256"] in text.replace(" ", "")
+    assert f"{strongest['false_discoveries']:.1%} would be chance" in text
+
+
+def test_print_names_the_first_of_many_accounts_and_how_many_more_there_are(report: Report) -> None:
+    report["findings"][0]["accounts"] = [f"acc-{number:05}" for number in range(4000)]
+    text = printed(report)
+    last = f"acc-{ACCOUNTS_IN_PRINT - 1:05}"
+    assert f"{last}, and {4000 - ACCOUNTS_IN_PRINT:,} more, whom the CSV names" in text
+    assert f"acc-{ACCOUNTS_IN_PRINT:05}" not in text
+    assert sum(row["finding"] == "1" for row in rows_of(report)) == 4000
+
+
+def test_print_has_the_noted_and_how_many_more_there_are(report: Report) -> None:
+    one = {**report["findings"][0], "rung": "noted", "explained": True, "sentence": "Account acc-noted calls by night."}
+    report["findings"].append(one)
+    text = printed(report)
+    assert "Noted (within an authorisation) Account acc-noted calls by night." in text
+    noted = sum(one["rung"] == "noted" for one in report["findings"])
+    report["findings"] += [one] * (NOTED_IN_PRINT + 7 - noted)
+    assert "These are the first; 7 more are in the CSV." in printed(report)
+
+
+def test_what_the_words_mean_is_printed(report: Report) -> None:
+    text = printed(report)
+    assert {"Noted", "Pattern", "Corroborated pattern", "Family", "Rare"} <= set(MEANINGS)
+    for means in MEANINGS.values():
+        assert means in text
+    assert "At most 1 % of ordinary clients" in text
+    assert "at most 5 % are expected to be so by chance" in text
+
+
+def test_the_annex_is_printed(report: Report) -> None:
+    text = printed(report)
+    for one in methods():
+        assert one["title"] in text
+
+
+def test_what_is_folded_away_on_the_page_says_too_that_it_is_explained() -> None:
+    one = {"tag": "Pattern", "explained": True, "summary": "Account a calls by night.", "sentence": "It does."}
+    page = {"report": {"rows": 1}, "inside": [one], "noted": [one]}
+    page |= {"analysis": {"pk": 1}, "item": {"reference": "E-2026-000001"}, "meanings": MEANINGS}
+    text = " ".join(render_to_string("monitoring/analysis.html", page).split())
+    assert "Pattern (within an authorisation): Account a calls by night." in text
+    assert "Within an authorisation: It does." in text
+    assert MEANINGS["Rare"] in text.replace("&#x27;", "'")
