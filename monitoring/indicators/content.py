@@ -21,6 +21,10 @@ def harvest(rows: Any, limits: Sequence[int] | None) -> Any:
     Needs: tin, tout, status.
     Only ever read against peers of the same model: of real chat clients the median is about 0.1 and 1 in 100 is above
     1, of a reasoning model the median is 1.7. Limits: a product that writes long texts does the same.
+    What is no harvest counts for none of four scores: output for input, answers cut at the limit, the sweep (I4), and
+    prompts that are nearly all new (I4, I8). Two things are none: answers short beside their prompts (under 0.25 output
+    tokens for an input token), for so a batch summariser looks, and calls that are refused often (20 % or more), for so
+    red-teaming looks. Where the log has no column `refused`, the second cannot be told, and such calls count.
     """
     answered = rows.filter(rows.status < 400)
     cut = answered.finish.isin(limits).cast("float64").mean() if limits is not None else ibis.null("float64")
@@ -63,8 +67,9 @@ def sweep(rows: Any, each_template: Any) -> Any:
     A template cluster is swept if it has at least 200 prompts of the unit, 95 % of them different. swept = rows in swept
     clusters; share = swept / rows with a template; fresh = distinct(prompt) / rows in the swept ones; heaps = log2(D /
     D_half), the slope of distinct prompts against time's second half (1: new ones keep coming). Units: rows, shares,
-    exponent. Needs: template, prompt_hash. Proposed cut: 1,000 rows and half of the traffic. Low freshness points away
-    from extraction: retries, benchmarks.
+    exponent. Needs: template, prompt_hash. Counts from 1,000 rows and half of the traffic on, and not for what is no
+    harvest (see I2): answers under 0.25 output tokens for an input token, or 20 % and more of the calls refused, which a
+    log without `refused` does not tell. Low freshness points away from extraction: retries, benchmarks.
     """
     prompts = rows.filter(rows.prompt.notnull() & rows.cluster.notnull())
     total = each_template.group_by("unit").agg(prompted=each_template.c.sum())

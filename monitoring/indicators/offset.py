@@ -10,9 +10,10 @@ TEN_MINUTES = 600_000_000
 
 
 def refusals(rows: Any) -> Any:
-    """I14b. The share of a unit's calls that were refused (by the model, or status 400/403 by a filter).
+    """I14b. The share of a unit's calls that were refused, as the log's column says; no status is taken for a refusal.
 
-    Unit: share of the rows that say so. Needs: refused. Red-teaming is refused often; extraction avoids it.
+    Unit: share of the rows that say whether. Needs: refused. Red-teaming is refused often; extraction avoids it: where a
+    fifth or more is refused, nothing counts as harvest (see I2).
     """
     said = rows.filter(rows.refused.notnull())
     return said.group_by("unit").agg(judged=said.count(), refused=said.refused.cast("float64").mean())

@@ -153,8 +153,8 @@ def pivot(rows: Any, first_seen: Any) -> Any:
     """I12. The share of a unit's traffic that went to a model within 24 hours of its first appearance.
 
     pivot = max over new models of n(model, 24 h) / n(unit, 24 h). `first_seen` has model and released (microseconds).
-    Unit: share. Needs: model. In the one reported case nearly half moved within a day; flagged from 0.4 on where the
-    peers' 95th percentile is exceeded. Limits: every enthusiast does this, hence only with other signs.
+    Unit: share. Needs: model. In the one reported case nearly half moved within a day; rare from 0.4 on where at
+    most 1 % of the accounts compared with have as much. Limits: every enthusiast does this, hence only with other signs.
     """
     timed = rows.select("unit", "model", "us").cross_join(first_seen.rename(new="model"))
     day = timed.filter((timed.us >= timed.released) & (timed.us < timed.released + DAY))

@@ -19,8 +19,9 @@ def volume(rows: Any, ten: Any) -> Any:
 
     `ten` are the rows' windows of ten minutes. n = count(rows); peak_w = max over windows [k*w, (k+1)*w) of count. Units:
     rows, tokens, microseconds since 1970. Needs: us, tin, tout. Compared as z = (log10(1+n) - median) / (1.4826 * MAD)
-    among the accounts of the same model, flagged from 3.5 on (the usual convention for robust outliers). Limits: real logs
-    have clients that hold half of a model's traffic, so volume alone is context and never a finding.
+    among the accounts of the same model; rare where at most 1 % have as much, of the reference's clients and of the
+    accounts compared with. Limits: real logs have clients that hold half of a model's traffic, so volume alone is context
+    and never a finding.
     """
     base = rows.group_by("unit").agg(
         n=rows.count(), tin=rows.tin.sum(), tout=rows.tout.sum(), first=rows.us.min(), last=rows.us.max()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import re
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from django.template.loader import render_to_string
 
 from monitoring.export import ACCOUNTS_IN_PRINT, MEANINGS, NOTED_IN_PRINT, as_csv, document, methods
+from monitoring.findings import FALSE_ALARMS, ORDINARY
+from monitoring.measures import OFTEN_REFUSED, SHORT_ANSWERS
 from tests.monitoring.logs import lines, ordinary, report_of, swept
 from web.pdf import render
 
@@ -94,6 +97,30 @@ def test_the_annex_is_printed(report: Report) -> None:
     text = printed(report)
     for one in methods():
         assert one["title"] in text
+
+
+@pytest.mark.parametrize(
+    ("title", "never", "says"),
+    [
+        ("I1 Volume against peers", "3.5", "rare where at most 1 % have as much"),
+        ("I12 Move to a new model", "95th", "rare from 0.4 on where at most 1 % of the accounts compared with"),
+        ("I14 Refusals", "400/403", "no status is taken for a refusal"),
+        ("I4 Systematic sweep", "Proposed", "Counts from 1,000 rows and half of the traffic on"),
+    ],
+)
+def test_the_annex_says_what_the_method_does(title: str, never: str, says: str) -> None:
+    said = {one["title"]: one["says"] for one in methods()}[title]
+    assert never not in said
+    assert says in said
+    assert (FALSE_ALARMS, ORDINARY["pivot"], ORDINARY["sweep"]) == (0.01, 0.4, 3.0)
+
+
+@pytest.mark.parametrize("title", ["I2 Output for input", "I4 Systematic sweep"])
+def test_the_annex_says_what_is_no_harvest_and_when_that_cannot_be_told(title: str) -> None:
+    said = {one["title"]: one["says"] for one in methods()}[title]
+    assert f"under {SHORT_ANSWERS} output tokens for an input token" in said
+    assert f"{100 * OFTEN_REFUSED:g} %" in said
+    assert re.search(r"(no column|without) `refused`", said)
 
 
 def test_what_is_folded_away_on_the_page_says_too_that_it_is_explained() -> None:
