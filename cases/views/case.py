@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import combinations, islice
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -36,6 +38,7 @@ from monitoring.models import Analysis
 from web.pages import form_page, sent
 from web.problems import Conflict
 
+PAIRS = 100  # of logs, on the page of exhibits
 TABS = {
     "summary": "Summary",
     "timeline": "Timeline",
@@ -129,7 +132,17 @@ def _exhibits(request: SignedInRequest, found: Case) -> dict[str, Any]:
     exhibits = exhibits.prefetch_related("comments__organisation")
     # From the grants that are read for all at once: a question for each exhibit would be one a row.
     disclosed = {e.pk for e in exhibits if any(grant.reason == e.sight_reason for grant in e.item.grants.all())}
-    return {"exhibits": exhibits, "disclosed": disclosed}
+    return {"exhibits": exhibits, "disclosed": disclosed, "pairs": _side_by_side(request, exhibits)}
+
+
+def _side_by_side(request: SignedInRequest, exhibits: Iterable[Exhibit]) -> list[tuple[tuple[Exhibit, int], ...]]:
+    """The usage logs of two parties that may be of the same traffic, each with its latest analysis of the whole file."""
+    whole = Analysis.objects.visible_to(request.user).filter(state="done", made_for=None)
+    # The later one of an item takes the place of those before it.
+    latest = dict(whole.filter(item__exhibits__in=exhibits).order_by("pk").values_list("item_id", "pk"))
+    logs = [(exhibit, latest[exhibit.item_id]) for exhibit in exhibits if exhibit.item_id in latest]
+    two = (pair for pair in combinations(logs, 2) if pair[0][0].party_id != pair[1][0].party_id)
+    return list(islice(two, PAIRS))
 
 
 def _notes(request: SignedInRequest, found: Case) -> dict[str, Any]:

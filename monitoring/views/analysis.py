@@ -78,7 +78,6 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
     together = {a for one in findings if one["unit"] == "set" and one["rung"] != "noted" for a in one["accounts"]}
     inside = [one for one in findings if one["unit"] == "account" and one["accounts"][0] in together]
     comparisons = Comparison.objects.visible_to(request.user).filter(analysis=found).with_later()
-    others = Analysis.objects.visible_to(request.user).filter(state="done").exclude(item=found.item)
     page |= {
         "report": report,
         "since": _instant(report["from"]),
@@ -96,7 +95,6 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "sha256": found.report.sha256,
         "authorisations_sha256": found.report.authorisations_sha256,
         "comparisons": [shown_comparison(one) for one in comparisons.select_related("closed_by").order_by("pk")],
-        "others": others.select_related("item").order_by("-pk")[:20] if request.user.is_ministry else [],
     }
     return render(request, "monitoring/analysis.html", page)
 
@@ -121,9 +119,12 @@ def _find(request: SignedInRequest, pk: int) -> Analysis:
 @login_required
 @require_safe
 def analysis_compare(request: SignedInRequest, pk: int, other: int) -> HttpResponse:
-    """Two logs side by side: do both parties' records of the same traffic agree?"""
+    """Two logs side by side: do both parties' records of the same traffic agree?
+
+    Of whole files only: what a non-confidential version lacks was left out for another reason.
+    """
     pair = [_find(request, pk), _find(request, other)]
-    if any(one.state != "done" for one in pair):
+    if any(one.state != "done" or one.made_for_id for one in pair):
         raise Http404
     for one in pair:
         read_analysis(one.pk, by=request.user, shape="comparison")
@@ -140,7 +141,10 @@ def analysis_compare(request: SignedInRequest, pk: int, other: int) -> HttpRespo
             for rung, said in RUNGS.items()
         ),
         ("Accounts in findings", [f"{len(a):,}" for a in accounts]),
-        ("Of them in both", [f"{len(accounts[0] & accounts[1]):,}"] * 2),
+        (
+            "Of them in both (none where the parties hashed with different keys, even of the same traffic)",
+            [f"{len(accounts[0] & accounts[1]):,}"] * 2,
+        ),
     ]
     return render(request, "monitoring/analysis_compare.html", {"pair": pair, "rows": rows, "days": _days(reports)})
 
