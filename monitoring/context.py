@@ -140,7 +140,8 @@ def _weighted(mine: pd.DataFrame, column: str) -> float:
 
 
 def charts(rows: Any, values: pd.DataFrame, names: dict[int, str], members: dict[int, list[int]]) -> dict[str, Any]:
-    """The series that the report draws, as plain lists; instants in RFC 3339.
+    """The series that the report draws, as plain lists; instants in RFC 3339. An hour or a day without calls is not named:
+    `monitoring.charts` draws the silence.
 
     volume_by_hour (by the day for long logs), hours_of_day (UTC), sets_over_time, template_concentration (the 20 highest
     and the median of all).
