@@ -53,18 +53,20 @@ def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, Permi
         )
     else:
         said.append("No authorisation was compared with this log.")
+    refused, mutation = _weighted(mine, "refused"), _weighted(mine, "mutation")
     if "refused" not in present:
         said.append("The log does not say which calls were refused.")
-    elif len(mine):
+    elif refused is not None:
         said.append(
-            f"Of the calls of the accounts named above, {_weighted(mine, 'refused'):.1%} were refused; red-teaming is "
-            "refused often."
+            f"Of the calls of the accounts named above, {refused:.1%} were refused; red-teaming is refused often."
         )
-        if "mutation" in mine and mine.mutation.notna().any():
+        if mutation is not None:
             said.append(
-                f"{_weighted(mine, 'mutation'):.1%} came within ten minutes of a refused prompt and close to its wording, "
-                "as when a refused prompt is tried again in other words."
+                f"{mutation:.1%} came within ten minutes of a refused prompt and close to its wording, as when a refused "
+                "prompt is tried again in other words."
             )
+    elif len(mine):
+        said.append("The log does not say which calls of the accounts named above were refused.")
     return " ".join(said)
 
 
@@ -73,8 +75,11 @@ def _benchmark(mine: pd.DataFrame, present: set[str]) -> str:
         return "The log has no prompt hashes, so repeated prompts cannot be seen."
     if not len(mine):
         return "No account is named by a finding."
+    repeated = _weighted(mine, "repeated")
+    if repeated is None:
+        return "The log has no prompt hashes for the accounts named above, so repeated prompts cannot be seen."
     return (
-        f"{_weighted(mine, 'repeated'):.1%} of the calls of the accounts named above repeat one of their own prompts; "
+        f"{repeated:.1%} of the calls of the accounts named above repeat one of their own prompts; "
         "benchmarks and retries repeat much."
     )
 
@@ -132,9 +137,10 @@ def _product(found: list[Found], present: set[str]) -> str:
     )
 
 
-def _weighted(mine: pd.DataFrame, column: str) -> float:
+def _weighted(mine: pd.DataFrame, column: str) -> float | None:
+    """The share of the accounts' calls; None where the log does not say it of any of them: that is not 0."""
     if column not in mine or not mine[column].notna().any():
-        return 0.0
+        return None
     known = mine[mine[column].notna()]
     return float((known[column] * known.n).sum() / known.n.sum())
 
