@@ -13,7 +13,8 @@ from typing import Any
 
 from monitoring import coordination, indicators, shift
 from monitoring.findings import DISCOVERIES, FALSE_ALARMS, PEERS_FOR_A_SHARE
-from monitoring.report import EXPLAINED, rarity
+from monitoring.matching import EXPLAINED
+from monitoring.report import rarity
 
 NOTHING = "Nothing stood out by these methods. That does not show that nothing happened."
 RUNGS = {"corroborated pattern": "Corroborated pattern", "pattern": "Pattern", "noted": "Noted"}
@@ -43,7 +44,8 @@ MEANINGS = {
     ),
     WITHIN.capitalize(): (
         f"Of each account of the finding at least {100 * EXPLAINED:g} % of the calls are within the terms of an "
-        "authorisation that was on record when the log was analysed."
+        "authorisation that was on record when the log was analysed. “That came afterwards” is added where it was not on "
+        "record and confirmed when the calls were made."
     ),
 }
 ACCOUNTS_IN_PRINT = 50  # of a finding
@@ -115,7 +117,16 @@ def as_csv(report: dict[str, Any]) -> bytes:
 
 
 def _explained(one: dict[str, Any]) -> str:
-    return "yes" if one["explained"] else "no"
+    if not one["explained"]:
+        return "no"
+    return "afterwards" if one.get("explained_afterwards") else "yes"
+
+
+def within(one: dict[str, Any]) -> str:
+    """Of a finding that an authorisation explains, that it does, and whether only afterwards; else nothing."""
+    if not one["explained"]:
+        return ""
+    return f"{WITHIN} that came afterwards" if one.get("explained_afterwards") else WITHIN
 
 
 def document(reference: str, report: dict[str, Any], sha256: str) -> dict[str, Any]:
@@ -179,7 +190,7 @@ def _findings(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _title(one: dict[str, Any]) -> str:
-    return f"{RUNGS[one['rung']]} ({WITHIN})" if one["explained"] else RUNGS[one["rung"]]
+    return f"{RUNGS[one['rung']]} ({said})" if (said := within(one)) else RUNGS[one["rung"]]
 
 
 def _rests_on(one: dict[str, Any]) -> list[list[str]]:
@@ -217,11 +228,28 @@ def _authorisations(report: dict[str, Any]) -> dict[str, Any]:
     rows = []
     for one in report["authorisations"]:
         outside = "; ".join(f"{reason}: {count:,}" for reason, count in one["outside"].items()) or "none"
-        late = " (put on record afterwards)" if one["retroactive"] else ""
-        rows.append(
-            [one["reference"] + late, f"{one['rows']:,} calls, {one['within']:,} within; outside, by reason: {outside}"]
-        )
+        said = f"{one['rows']:,} calls, {one['within']:,} within; outside, by reason: {outside}."
+        rows.append([one["reference"], " ".join([said, *remarks(one)])])
     return {"rows": rows} if rows else {"paragraphs": ["None was compared with this log."]}
+
+
+def remarks(one: dict[str, Any]) -> list[str]:
+    """What has to be known beside the counts of an authorisation's table."""
+    said = []
+    if not one["rows"] and one.get("accounts"):
+        said.append(
+            f"None of the {one['accounts']:,} accounts or keys that it names is in the log while it counted. They are "
+            "found only where both were hashed with the same key."
+        )
+    if one.get("afterwards"):
+        said.append(f"{one['afterwards']:,} of the calls within came before it was on record.")
+    elif one["retroactive"]:
+        said.append("Some of it was put on record afterwards.")
+    for term, count in one.get("unsaid", {}).items():
+        said.append(f"{count:,} of the calls within do not say their {term}, which it limits.")
+    if one.get("not_compared"):
+        said.append(f"No log shows {', '.join(one['not_compared'])}.")
+    return said
 
 
 def _left_out(report: dict[str, Any]) -> list[list[str]]:

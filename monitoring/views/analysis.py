@@ -15,7 +15,7 @@ from accounts.permissions import allowed
 from evidence.models import EvidenceItem
 from monitoring.actions.analysis import read_analysis, request_analysis
 from monitoring.charts import charts_of
-from monitoring.export import MEANINGS, NOTHING, RUNGS, as_csv, document, methods
+from monitoring.export import MEANINGS, NOTHING, RUNGS, as_csv, document, methods, remarks, within
 from monitoring.forms import AnalysisForm
 from monitoring.models import Analysis, Comparison
 from monitoring.models.analysis import read_by
@@ -89,6 +89,7 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
         "noted": [one for one in findings if one["rung"] == "noted" and one not in inside],
         "nothing": NOTHING,
         "meanings": MEANINGS,
+        "authorisations": [{**one, "remarks": remarks(one)} for one in report["authorisations"]],
         "methods": methods(),
         "charts": charts_of(report["charts"]),
         "table_rows": TABLE_ROWS,
@@ -102,7 +103,13 @@ def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
 def _shown(one: dict[str, Any], place: int) -> dict[str, Any]:
     signs = [{**sign, "rare": rarity(sign)} for sign in one["indicators"]]
     rung = one["rung"]
-    said = {"indicators": signs, "tag": RUNGS[rung], "colour": COLOURS[rung], "number": place + 1}
+    said = {
+        "indicators": signs,
+        "tag": RUNGS[rung],
+        "colour": COLOURS[rung],
+        "number": place + 1,
+        "within": within(one),
+    }
     return {**one, **said, "since": _instant(one["rows"]["first"]), "until": _instant(one["rows"]["last"])}
 
 

@@ -13,7 +13,7 @@ import pypdf
 import pytest
 from django.template.loader import render_to_string
 
-from monitoring.export import ACCOUNTS_IN_PRINT, MEANINGS, NOTED_IN_PRINT, as_csv, document, methods
+from monitoring.export import ACCOUNTS_IN_PRINT, MEANINGS, NOTED_IN_PRINT, as_csv, document, methods, remarks
 from monitoring.findings import FALSE_ALARMS, ORDINARY
 from monitoring.measures import OFTEN_REFUSED, SHORT_ANSWERS
 from tests.monitoring.logs import lines, ordinary, report_of, swept
@@ -54,6 +54,37 @@ def test_what_an_authorisation_explains_is_said_in_table_and_print(report: Repor
     assert said == {"acc-sweep": "yes"}
     word = {"pattern": "Pattern", "corroborated pattern": "Corroborated pattern"}[strongest["rung"]]
     assert f"1. {word} (within an authorisation)" in printed(report)
+
+
+def test_what_was_agreed_only_afterwards_is_said_in_table_and_print(report: Report) -> None:
+    report["findings"][0] |= {"explained": True, "explained_afterwards": True}
+    assert "afterwards" in {row["within an authorisation"] for row in rows_of(report)}
+    assert "(within an authorisation that came afterwards)" in printed(report)
+
+
+TABLE = {
+    "reference": "P-2026-000001 (version 1)", "retroactive": True, "accounts": 3, "rows": 20, "within": 12,
+    "afterwards": 5, "share": 0.6, "outside": {"cap": 8}, "outside_lines": {}, "unsaid": {"network": 12},
+    "not_compared": ["the environment", "how many requests ran at once"],
+}  # fmt: skip
+
+
+def test_print_says_of_an_authorisation_what_came_late_and_what_was_not_compared(report: Report) -> None:
+    report["authorisations"] = [TABLE, {**TABLE, "rows": 0, "within": 0, "afterwards": 0, "unsaid": {}, "outside": {}}]
+    text = printed(report)
+    for said in (
+        "20 calls, 12 within; outside, by reason: cap: 8.",
+        "5 of the calls within came before it was on record.",
+        "12 of the calls within do not say their network, which it limits.",
+        "No log shows the environment, how many requests ran at once.",
+        "None of the 3 accounts or keys that it names is in the log while it counted.",
+    ):
+        assert said in text
+
+
+def test_an_authorisation_of_an_earlier_report_has_what_was_known_then() -> None:
+    earlier = {name: TABLE[name] for name in ("reference", "retroactive", "rows", "within", "share", "outside")}
+    assert remarks(earlier) == ["Some of it was put on record afterwards."]
 
 
 def test_print_names_what_a_finding_rests_on(report: Report) -> None:
@@ -124,7 +155,7 @@ def test_the_annex_says_what_is_no_harvest_and_when_that_cannot_be_told(title: s
 
 
 def test_what_is_folded_away_on_the_page_says_too_that_it_is_explained() -> None:
-    one = {"tag": "Pattern", "explained": True, "summary": "Account a calls by night.", "sentence": "It does."}
+    one = {"tag": "Pattern", "within": "within an authorisation", "summary": "Account a calls by night.", "sentence": "It does."}
     page = {"report": {"rows": 1}, "inside": [one], "noted": [one]}
     page |= {"analysis": {"pk": 1}, "item": {"reference": "E-2026-000001"}, "meanings": MEANINGS}
     text = " ".join(render_to_string("monitoring/analysis.html", page).split())
