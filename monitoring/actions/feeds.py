@@ -60,13 +60,15 @@ class Received:
 def receive_batch(sent: Sent, *, by: User, feed: str, batch_id: str, received_at: datetime) -> Received:
     """Keep the rows of `sent`: answers once file and row are durable. An empty `batch_id` is the hash of the rows.
 
+    An id is of its feed: the same in another feed is another batch.
+
     The files are written first, under a name of their own: if the row cannot be made they are removed again, and if
     the process ends in between they are files that nothing names. Raises OtherContent for an id that has other rows,
     Invalid for what is no usage log at all.
     """
     check(by, FEED_RULES["receive"])
     batch_id = batch_id or sent.sha256
-    if (known := _known(by, batch_id, sent)) is not None:
+    if (known := _known(by, feed, batch_id, sent)) is not None:
         return known
     stored: list[str] = []
     with _TURNS, tempfile.TemporaryDirectory(prefix="batch-", dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
@@ -78,7 +80,7 @@ def receive_batch(sent: Sent, *, by: User, feed: str, batch_id: str, received_at
         except IntegrityError:
             _forget(stored)
             # Somebody else sent the same id at the same moment, and was faster.
-            if (known := _known(by, batch_id, sent)) is not None:
+            if (known := _known(by, feed, batch_id, sent)) is not None:
                 return known
             raise
         except BaseException:
@@ -86,8 +88,9 @@ def receive_batch(sent: Sent, *, by: User, feed: str, batch_id: str, received_at
             raise
 
 
-def _known(by: User, batch_id: str, sent: Sent) -> Received | None:
-    batch = Batch.objects.filter(organisation_id=by.organisation_id, batch_id=batch_id).first()
+def _known(by: User, feed: str, batch_id: str, sent: Sent) -> Received | None:
+    own = Batch.objects.filter(feed__organisation_id=by.organisation_id, feed__name=feed)
+    batch = own.filter(batch_id=batch_id).first()
     if batch is None:
         return None
     if batch.sha256 != sent.sha256:
@@ -210,7 +213,7 @@ def _forget(names: list[str]) -> None:
 
 @action
 def _keep(batch: Batch, name: str, *, by: User) -> Batch:
-    """The row, and that the feed has it. Raises IntegrityError when the organisation has the id already."""
+    """The row, and that the feed has it. Raises IntegrityError when the feed has the id already."""
     # Only where there is none: a number that is drawn for nothing would tell others how often somebody sends.
     if not Feed.objects.filter(organisation_id=by.organisation_id, name=name).exists():
         Feed.objects.bulk_create(

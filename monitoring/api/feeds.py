@@ -171,8 +171,8 @@ class BatchFilter(FilterSet):
         tags=["usage"],
         summary="Send a batch of usage rows",
         description="One row a line, as docs/usage-log.md has it; `Content-Encoding: gzip` is read. Answered once the rows "
-        "are on record: a batch that was answered is not lost. The same batch again gets the same answer; other rows under "
-        "its name are refused (422). Who cannot send single calls sends aggregated windows (`kind` is `windows`): the "
+        "are on record: a batch that was answered is not lost. The same batch again in the same feed gets the same answer; "
+        "other rows under its name are refused (422). Who cannot send single calls sends aggregated windows (`kind` is `windows`): the "
         "first row says which. Rejected rows are counted by reason and listed by line.",
         request={"application/x-ndjson": {"type": "object", "description": "One row a line (docs/usage-log.md)"}},
         responses={202: ReceivedSerializer},
@@ -180,7 +180,7 @@ class BatchFilter(FilterSet):
             OpenApiParameter(
                 "batch_id",
                 str,
-                description="Your name for this batch, unique in your organisation. Without one: the SHA-256 of the rows.",
+                description="Your name for this batch, unique in its feed. Without one: the SHA-256 of the rows.",
             ),
             OpenApiParameter("feed", str, description="Which of your feeds: `main` if you have one only."),
         ],
@@ -213,7 +213,7 @@ class Batches(generics.ListAPIView[Batch]):
             _rows_only(sent.path)
             got = feeds.receive_batch(sent, by=user, feed=name, batch_id=batch_id, received_at=now())
         except feeds.OtherContent as other:
-            raise Problem(422, "This batch_id was used for other rows. Choose a new one.") from other
+            raise Problem(422, "This batch_id was used for other rows of this feed. Choose a new one.") from other
         finally:
             sent.path.unlink()
         again = {"Idempotency-Replayed": "true"} if got.replayed else {}

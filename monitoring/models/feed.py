@@ -146,7 +146,7 @@ class Batch(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "batch_id"], name="batch_once"),
+            models.UniqueConstraint(fields=["feed", "batch_id"], name="batch_once"),
             models.CheckConstraint(name="batch_counts", condition=Q(rows__gte=0, rejected__gte=0)),
         ]
         indexes = [

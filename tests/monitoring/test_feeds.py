@@ -89,6 +89,19 @@ def test_two_providers_may_use_the_same_batch_id(provider: User) -> None:
     assert Batch.objects.count() == 2
 
 
+def test_feeds_are_kept_apart_whatever_their_batches_are_called(provider: User) -> None:
+    client = program(provider)
+    for query in ("batch_id=1", ""):
+        for feed in ("eu", "us"):
+            told = post(client, lines(3), f"?feed={feed}&{query}")
+            assert (told.status_code, told.json()["feed"]) == (202, feed)
+            assert "Idempotency-Replayed" not in told.headers
+            assert post(client, lines(3), f"?feed={feed}&{query}").headers["Idempotency-Replayed"] == "true"
+    assert post(client, lines(4), "?feed=uk&batch_id=1").status_code == 202, "other rows, in a feed that has no such id"
+    assert post(client, lines(4), "?feed=us&batch_id=1").status_code == 422
+    assert dict(Feed.objects.values_list("name", "batches")) == {"eu": 2, "us": 2, "uk": 1}
+
+
 @pytest.mark.parametrize(
     ("body", "query", "headers", "status"),
     [
@@ -164,9 +177,13 @@ def test_batch_of_rows_each_with_a_key_of_its_own_takes_memory_by_its_size(provi
 
 
 def _race(
-    provider: User, tmp_path: Path, concurrently: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    provider: User,
+    tmp_path: Path,
+    concurrently: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    *names: str,
 ) -> list[Any]:
-    """Two that both looked before either wrote."""
+    """Two that both looked before either wrote, to the feeds of these names."""
     import threading
 
     barrier, store = threading.Barrier(2), feeds._store
@@ -176,9 +193,12 @@ def _race(
         barrier.wait(20)
 
     monkeypatch.setattr(feeds, "_store", slowly)
-    both = [sent(tmp_path, lines(3), name) for name in ("one", "two")]
-    send = [lambda s=s: feeds.receive_batch(s, by=provider, feed="main", batch_id="b", received_at=now()) for s in both]
-    return concurrently(*send)
+
+    def send(place: str, feed: str) -> Callable[[], Any]:
+        rows = sent(tmp_path, lines(3), place)
+        return lambda: feeds.receive_batch(rows, by=provider, feed=feed, batch_id="b", received_at=now())
+
+    return concurrently(*(send(str(place), feed) for place, feed in enumerate(names or ("main", "main"))))
 
 
 def test_two_that_look_at_once_make_one_batch(
@@ -192,6 +212,14 @@ def test_two_that_look_at_once_make_one_batch(
     assert sorted(one.replayed for one in got) == [False, True]
     assert len({one.batch.pk for one in got}) == 1
     assert len(files(storage)) == 2
+
+
+def test_two_that_look_at_once_in_two_feeds_make_one_each(
+    provider: User, tmp_path: Path, concurrently: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got = _race(provider, tmp_path, concurrently, monkeypatch, "eu", "us")
+    assert [one.replayed for one in got] == [False, False]
+    assert {one.batch.feed.name for one in got} == {"eu", "us"}
 
 
 def test_two_that_look_at_once_make_two_without_the_constraint(
