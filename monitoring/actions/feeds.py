@@ -225,8 +225,11 @@ def _keep(batch: Batch, name: str, *, by: User) -> Batch:
     batch.feed = feed
     batch.save(force_insert=True)
     feed.batches += 1
-    feed.last_batch_at = max(batch.received_at, feed.last_batch_at or batch.received_at)
-    feed.save(update_fields=["batches", "last_batch_at"])
+    feed.last_batch_at = _later(feed.last_batch_at, batch.received_at)
+    if batch.last_at is not None:
+        feed.last_rows_at = _later(feed.last_rows_at, batch.received_at)
+        feed.newest_row_at = _later(feed.newest_row_at, min(batch.last_at, batch.received_at))
+    feed.save(update_fields=["batches", "last_batch_at", "last_rows_at", "newest_row_at"])
     record(
         by,
         "usage.received",
@@ -240,6 +243,10 @@ def _keep(batch: Batch, name: str, *, by: User) -> Batch:
         names_sha256=batch.names_sha256,
     )
     return batch
+
+
+def _later(known: datetime | None, instant: datetime) -> datetime:
+    return instant if known is None else max(known, instant)
 
 
 @action
@@ -259,7 +266,9 @@ def _turn(feed_id: int, verb: str, *, by: User) -> Feed:
     check(by, FEED_RULES[verb], feed)
     feed.state = FEED_RULES[verb].after
     feed.next_evaluation_at = now()
-    feed.save(update_fields=["state", "next_evaluation_at"])
+    if verb == "resume":
+        feed.resumed_at = now()
+    feed.save(update_fields=["state", "next_evaluation_at", "resumed_at"])
     record(by, f"feed.{feed.state}", feed, audience=[feed.organisation_id])
     return feed
 

@@ -172,8 +172,8 @@ class BatchFilter(FilterSet):
         summary="Send a batch of usage rows",
         description="One row a line, as docs/usage-log.md has it; `Content-Encoding: gzip` is read. Answered once the rows "
         "are on record: a batch that was answered is not lost. The same batch again in the same feed gets the same answer; "
-        "other rows under its name are refused (422). Who cannot send single calls sends aggregated windows (`kind` is `windows`): the "
-        "first row says which. Rejected rows are counted by reason and listed by line.",
+        "other rows under its name are refused (422). Who cannot send single calls sends aggregated windows (`kind` is "
+        "`windows`): the first row says which. Rejected rows are counted by reason and listed by line.",
         request={"application/x-ndjson": {"type": "object", "description": "One row a line (docs/usage-log.md)"}},
         responses={202: ReceivedSerializer},
         parameters=[
@@ -242,7 +242,25 @@ class FeedSerializer(serializers.ModelSerializer[Feed]):
 
     class Meta:
         model = Feed
-        fields = ("id", "name", "provider", "state", "expected_minutes", "batches", "last_batch_at", "allowed_actions")
+        fields = (
+            "id",
+            "name",
+            "provider",
+            "state",
+            "expected_minutes",
+            "batches",
+            "last_batch_at",
+            "last_rows_at",
+            "newest_row_at",
+            "resumed_at",
+            "allowed_actions",
+        )
+        extra_kwargs = {
+            "last_batch_at": {"help_text": "When a batch came last"},
+            "last_rows_at": {"help_text": "When rows came last of which some were kept: lateness counts from here"},
+            "newest_row_at": {"help_text": "The time of the newest row that was kept, at most that of its receipt"},
+            "resumed_at": {"help_text": "When the feed was last watched again: the time of a pause is not late"},
+        }
         read_only_fields = fields
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))

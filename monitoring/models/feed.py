@@ -40,7 +40,11 @@ class FeedQuerySet(models.QuerySet["Feed"]):
 
 
 class Feed(models.Model):
-    """A stream of batches from one provider. `batches` counts what came, `evaluated` how far the last evaluation knew."""
+    """A stream of batches from one provider. `batches` counts what came, `evaluated` how far the last evaluation knew.
+
+    `last_batch_at` is of any batch, `last_rows_at` of one of which rows were kept; `newest_row_at` is the time of the
+    newest of them, and no later than when it came: a row that is dated ahead does not make a feed look fresh.
+    """
 
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
@@ -54,6 +58,9 @@ class Feed(models.Model):
     batches = models.BigIntegerField(default=0)
     evaluated = models.BigIntegerField(default=0)
     last_batch_at = models.DateTimeField(null=True)
+    last_rows_at = models.DateTimeField(null=True)
+    newest_row_at = models.DateTimeField(null=True)
+    resumed_at = models.DateTimeField(null=True)
     evaluated_at = models.DateTimeField(null=True)
     # Counted before an evaluation (a comparison) begins: one that ends its process is put off like any other.
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -87,9 +94,18 @@ class Feed(models.Model):
         return self
 
     def late_since(self, instant: datetime) -> datetime | None:
-        """From when on the next batch was overdue at `instant`; None when it is not."""
-        due = (self.last_batch_at or self.opened_at) + timedelta(minutes=self.expected_minutes)
+        """From when on the next rows were overdue at `instant`; None when they are not.
+
+        Of a batch without a row nothing can be looked at: it does not count. Nor does the time of a pause.
+        """
+        begun = self.last_rows_at or self.opened_at
+        due = max(begun, self.resumed_at or begun) + timedelta(minutes=self.expected_minutes)
         return due if self.state == Feed.State.ACTIVE and instant > due else None
+
+    def rows_are_old(self, instant: datetime) -> bool:
+        """Whether an evaluation at `instant` finds none of the rows that came: they are all of before its days."""
+        begins = instant - timedelta(days=settings.FEED_WINDOW_DAYS)
+        return self.newest_row_at is not None and self.newest_row_at < begins
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):

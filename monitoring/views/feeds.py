@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpResponse
@@ -25,6 +27,7 @@ from monitoring.report import rarity
 from monitoring.rules import ALERT_RULES, FEED_RULES
 from monitoring.views.comparison import shown_comparison
 from web.pages import form_page, sent
+from web.templatetags.candour import when
 
 DAYS = 14
 SHOWN = 50
@@ -41,19 +44,32 @@ INNOCENT = (
 
 # --- Words --------------------------------------------------------------------------------------------------------------
 def lateness(feed: Feed, instant: datetime) -> str:
-    """Whether the feed is late, as a sentence."""
+    """Whether the feed is late, and what is wrong with what came, in sentences."""
     if feed.state == Feed.State.PAUSED:
         return "Paused: nothing is expected."
-    since = feed.late_since(instant)
+    since, old = feed.late_since(instant), feed.rows_are_old(instant)
     every = _minutes(feed.expected_minutes).removeprefix("1 ")
-    if feed.last_batch_at is None:
-        return f"Nothing has come yet; a batch is expected every {every}."
-    ago = int((instant - feed.last_batch_at).total_seconds() // 60)
-    came = _minutes(ago) if ago > 0 else "less than a minute"
-    if since is None:
-        return f"On time: the last batch came {came} ago, one is expected every {every}."
-    late = _minutes(max(1, int((instant - since).total_seconds() // 60)))
-    return f"Late by {late}: the last batch came {came} ago, one is expected every {every}."
+    if feed.last_rows_at is None:
+        come = "Nothing has come yet" if feed.last_batch_at is None else "No row that could be kept has come yet"
+        return f"{come}; a batch is expected every {every}."
+    said = [f"the last rows came {_ago(feed.last_rows_at, instant)}, a batch is expected every {every}"]
+    if feed.resumed_at is not None and feed.resumed_at > feed.last_rows_at:
+        said.append(f"the feed was resumed {_ago(feed.resumed_at, instant)}")
+    begins = "Only old rows" if old else "On time"
+    if since is not None:
+        begins = f"Late by {_minutes(max(1, int((instant - since).total_seconds() // 60)))}"
+    sentences = [f"{begins}: {', and '.join(said)}."]
+    if feed.last_batch_at is not None and feed.last_batch_at > feed.last_rows_at:
+        sentences.append("Of what came since then no row could be kept.")
+    if old:
+        days = _minutes(settings.FEED_WINDOW_DAYS * 1440).removeprefix("1 ")
+        sentences.append(f"The newest row is of {when(feed.newest_row_at)}; only the last {days} are looked at.")
+    return " ".join(sentences)
+
+
+def _ago(then: datetime, instant: datetime) -> str:
+    ago = int((instant - then).total_seconds() // 60)
+    return f"{_minutes(ago) if ago > 0 else 'less than a minute'} ago"
 
 
 def _minutes(count: int) -> str:
@@ -87,7 +103,12 @@ def figure(batches: Any, instant: datetime) -> dict[str, Any]:
 
 def _facts(feeds: Any, instant: datetime) -> list[dict[str, Any]]:
     return [
-        {"feed": feed, "lateness": lateness(feed, instant), "late": feed.late_since(instant) is not None}
+        {
+            "feed": feed,
+            "lateness": lateness(feed, instant),
+            "late": feed.late_since(instant) is not None,
+            "old": feed.state == Feed.State.ACTIVE and feed.rows_are_old(instant),
+        }
         for feed in feeds
     ]
 
@@ -104,8 +125,10 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
     gaps = Comparison.objects.visible_to(request.user).with_later().waiting().select_related("closed_by")
     counts = dict(alerts.order_by().values_list("state").annotate(n=Count("pk")))
     feeds = Feed.objects.visible_to(request.user).select_related("organisation").order_by("organisation__name", "name")
+    shown = Paginator(feeds, SHOWN).get_page(request.GET.get("page"))
     page = {
-        "feeds": _facts(feeds[:200], instant),
+        "page": shown,
+        "feeds": _facts(shown, instant),
         "alerts": [{"alert": a, "state": state_of(a)} for a in waiting],
         "ended": [
             {"alert": a, "state": state_of(a)} for a in alerts.exclude(closed_at=None).order_by("-closed_at")[:10]

@@ -37,7 +37,7 @@ def test_a_caseworker_reads_an_alert_and_the_provider_sees_none_of_it(w: World, 
     staff.reads("Alerts about usage (1)", "attern, seen 1 time: open")
     _picture(staff, "home")
     staff.go("monitoring")
-    staff.reads("Alerts that wait, oldest first", "On time: the last batch came less than a minute ago")
+    staff.reads("Alerts that wait, oldest first", "On time: the last rows came less than a minute ago")
     _picture(staff, "monitoring")
     staff.follow(alert.reference)
     staff.reads(

@@ -312,12 +312,69 @@ def test_lateness_is_said_in_words_and_a_paused_feed_is_not_late(
     feed = received(provider, tmp_path, lines(3)).feed
     browser = cast.signed_in(caseworker)
     with standing_at(AT + timedelta(minutes=20)):
-        assert "On time: the last batch came 20 minutes ago" in browser.get("/monitoring/").content.decode()
+        assert "On time: the last rows came 20 minutes ago" in browser.get("/monitoring/").content.decode()
     with standing_at(AT + timedelta(hours=3, minutes=5)):
-        assert "Late by 2 hours: the last batch came 3 hours ago" in browser.get("/monitoring/").content.decode()
+        assert "Late by 2 hours: the last rows came 3 hours ago" in browser.get("/monitoring/").content.decode()
         browser.post(reverse("feed_pause", args=[feed.pk]))
         assert "Paused: nothing is expected." in browser.get("/monitoring/").content.decode()
         received(provider, tmp_path, lines(4), "while-paused")
         assert tasks.watch_all()["feeds"].acted == 0
         browser.post(reverse("feed_resume", args=[feed.pk]))
         assert tasks.watch_all()["feeds"].acted == 1
+
+
+@pytest.mark.usefixtures("then")
+def test_batch_without_a_row_that_is_kept_does_not_make_a_feed_punctual(
+    provider: User, caseworker: User, tmp_path: Path
+) -> None:
+    browser = cast.signed_in(caseworker)
+    received(provider, tmp_path, b'{"account": "a"}\n', "nothing")
+    assert "No row that could be kept has come yet; a batch" in browser.get("/monitoring/").content.decode()
+    received(provider, tmp_path, lines(3))
+    with standing_at(AT + timedelta(hours=3)):
+        received(provider, tmp_path, b'{"account": "b"}\n', "nothing again")
+        text = browser.get("/monitoring/").content.decode()
+        assert "Late by 2 hours: the last rows came 3 hours ago" in text
+        assert "Of what came since then no row could be kept." in text
+    feed = Feed.objects.get()
+    assert (feed.last_batch_at, feed.last_rows_at) == (AT + timedelta(hours=3), AT)
+
+
+@pytest.mark.usefixtures("then")
+def test_rows_that_are_too_old_to_be_looked_at_are_said_to_be(provider: User, caseworker: User, tmp_path: Path) -> None:
+    browser = cast.signed_in(caseworker)
+    received(provider, tmp_path, lines(3, ts="2026-10-20T10:00:00Z"), "old")
+    told = program(provider).get("/api/v1/usage/feeds/").json()["results"][0]
+    assert (told["last_rows_at"], told["newest_row_at"]) == ("2026-11-20T12:00:00Z", "2026-10-20T10:00:00Z")
+    text = browser.get("/monitoring/").content.decode()
+    assert "Only old rows: the last rows came less than a minute ago" in text
+    assert "The newest row is of 11am on Tuesday 20 October 2026; only the last 7 days are looked at." in text
+    received(provider, tmp_path, lines(3, ts="2026-12-20T10:00:00Z"), "dated ahead")
+    assert Feed.objects.get().newest_row_at == AT
+    assert "On time: the last rows came" in browser.get("/monitoring/").content.decode()
+
+
+@pytest.mark.usefixtures("then")
+def test_lateness_counts_from_the_end_of_a_pause(provider: User, caseworker: User, tmp_path: Path) -> None:
+    feed = received(provider, tmp_path, lines(3)).feed
+    feeds.pause(feed.pk, by=caseworker)
+    resumed = AT + timedelta(days=5)
+    with standing_at(resumed):
+        feeds.resume(feed.pk, by=caseworker)
+    feed.refresh_from_db()
+    assert feed.late_since(resumed + timedelta(minutes=60)) is None
+    assert feed.late_since(resumed + timedelta(minutes=61)) == resumed + timedelta(minutes=60)
+    with standing_at(resumed + timedelta(hours=3)):
+        text = cast.signed_in(caseworker).get("/monitoring/").content.decode()
+        assert "Late by 2 hours: the last rows came 5 days ago, a batch is expected every hour" in text
+        assert "and the feed was resumed 3 hours ago." in text
+
+
+def test_more_feeds_than_a_page_has_are_on_the_next(provider: User, caseworker: User) -> None:
+    Feed.objects.bulk_create(
+        [Feed(organisation=provider.organisation, name=f"feed-{n:03}", expected_minutes=60) for n in range(51)]
+    )
+    browser = cast.signed_in(caseworker)
+    first, second = (browser.get(f"/monitoring/?page={n}").content.decode() for n in (1, 2))
+    assert "Pages of feeds" in first
+    assert ("feed-050" in first, "feed-050" in second) == (False, True)
