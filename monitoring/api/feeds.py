@@ -38,6 +38,7 @@ from web.api import Nothing, Problem, refuse_unknown
 
 READ, WRITE = "usage:read", "usage:write"
 PIECE = 1 << 20
+MEMBERS = 1000  # of one gzip stream: empty ones would be unpacked for ever and never be too many rows
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,79}", re.ASCII)
 
@@ -83,14 +84,17 @@ def _unpacked(stream: Any, encoding: str) -> Iterator[bytes]:
         return
     if encoding != "gzip":
         raise Problem(415, "Send the rows as they are, or with Content-Encoding: gzip.")
-    unpack = zlib.decompressobj(wbits=31)
+    unpack, members = zlib.decompressobj(wbits=31), 1
     try:
         while piece := stream.read(PIECE):
             while piece:
+                if unpack.eof:
+                    # A preparing program writes its header last and puts it first, as a member of its own.
+                    unpack, members = zlib.decompressobj(wbits=31), members + 1
+                    if members > MEMBERS:
+                        raise Problem(400, f"The gzip stream has more than {MEMBERS:,} members.")
                 yield unpack.decompress(piece, PIECE)
-                piece = unpack.unconsumed_tail
-            if unpack.unused_data:
-                raise Problem(400, "The gzip stream has something after its end.")
+                piece = unpack.unconsumed_tail or unpack.unused_data
         yield unpack.flush()
     except zlib.error as wrong:
         raise Problem(400, "The body is not gzip that can be read.") from wrong
@@ -111,6 +115,11 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     feed = serializers.CharField(source="feed.name", read_only=True)
     kind = serializers.CharField(read_only=True, help_text="calls or windows")
     rejected_by_reason = serializers.DictField(source="reasons", child=serializers.IntegerField(), read_only=True)
+    prepared = serializers.DictField(
+        read_only=True,
+        help_text="What the first line said of how the rows were made (docs/usage-log.md, The header), as it was said: "
+        "`key_id`, `input_sha256`, `sampling` and others. Empty where it said nothing.",
+    )
 
     class Meta:
         model = Batch
@@ -126,6 +135,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             "rejected_by_reason",
             "first_at",
             "last_at",
+            "prepared",
         )
         read_only_fields = fields
 

@@ -130,7 +130,8 @@ class Batch(models.Model):
     """Rows that came in one request, and where they are kept. Never changed. Of windows there are no names beside them.
 
     `sha256` is of the rows as they were sent (unpacked); `reasons` count what was rejected, `listed` names the first
-    lines of it.
+    lines of it. `prepared` is what the preparing program said of itself in the first line (docs/usage-log.md), taken as
+    said; empty where it said nothing.
     """
 
     feed = models.ForeignKey(Feed, on_delete=models.PROTECT, related_name="received")
@@ -148,6 +149,7 @@ class Batch(models.Model):
     reasons = models.JSONField(default=dict)
     listed = models.JSONField(default=list)
     notes = models.JSONField(default=list)
+    prepared = models.JSONField(default=dict)
     columns = models.JSONField(default=list)
     simhashed = models.BooleanField(default=False)
     unzoned = models.IntegerField(default=0)

@@ -264,7 +264,8 @@ def feed(request: SignedInRequest, pk: int) -> HttpResponse:
         "feed": found,
         "state": (found.get_state_display(), "green" if found.state == "active" else "grey"),
         "lateness": lateness(found, instant),
-        "batches": batches.order_by("-pk")[:SHOWN],
+        # As pairs: a template would take a header's own "items" for the list of them.
+        "batches": [{"batch": b, "prepared": list(b.prepared.items())} for b in batches.order_by("-pk")[:SHOWN]],
         "sums": batches.aggregate(rows=Sum("rows", default=0), rejected=Sum("rejected", default=0)),
         **figure(batches, instant),
         "alerts": [{"alert": a, "state": state_of(a)} for a in alerts[:SHOWN]],

@@ -39,8 +39,10 @@ from tests.monitoring.feeds import (
     sent,
     then,
 )
+from tests.monitoring.preparing import ROW as PREPARED
+from tests.monitoring.preparing import folder, result, run
 
-__all__ = ["caseworker", "provider", "then"]
+__all__ = ["caseworker", "folder", "provider", "then"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,6 +115,8 @@ def test_feeds_are_kept_apart_whatever_their_batches_are_called(provider: User) 
         (lines(1), "?feed=Main%20Feed", {}, 400),
         (gzip.compress(lines(9))[:-9], "", {"content-encoding": "gzip"}, 400),
         (b"not gzip", "", {"content-encoding": "gzip"}, 400),
+        (gzip.compress(lines(9)) + b"more", "", {"content-encoding": "gzip"}, 400),
+        (gzip.compress(lines(9)) + gzip.compress(b"") * 1000, "", {"content-encoding": "gzip"}, 400),
         (lines(1), "", {"content-encoding": "br"}, 415),
         (gzip.compress(b"{" + b" " * (1 << 20)), "", {"content-encoding": "gzip"}, 413),
         (lines(101), "", {}, 413),
@@ -378,3 +382,36 @@ def test_more_feeds_than_a_page_has_are_on_the_next(provider: User, caseworker: 
     first, second = (browser.get(f"/monitoring/?page={n}").content.decode() for n in (1, 2))
     assert "Pages of feeds" in first
     assert ("feed-050" in first, "feed-050" in second) == (False, True)
+
+
+# --- How the rows were made ---------------------------------------------------------------------------------------------
+def test_what_a_preparing_program_said_goes_with_the_batch(
+    provider: User, caseworker: User, folder: Path, storage: Path
+) -> None:
+    assert run(folder, [PREPARED], "--sampling", "every tenth account") == 0
+    header, _ = result(folder)
+    packed = (folder / "out.jsonl.gz").read_bytes()
+    told = program(provider).post(f"{URL}?batch_id=b", packed, NDJSON, headers={"content-encoding": "gzip"})
+    assert (told.status_code, told.json()["rows"], told.json()["rejected"]) == (202, 1, 0), told.content
+    assert told.json()["prepared"] == header
+    assert (Batch.objects.get().prepared, header["sampling"]) == (header, "every tenth account")
+    rival = cast.person(cast.organisation("Rival Ltd"), "company_admin")
+    url, page = URL, reverse("feed", args=[Feed.objects.get().pk])
+    for who, sees in ((provider, True), (caseworker, True), (rival, False)):
+        browser = cast.signed_in(who)
+        for place in (url, page):
+            text = browser.get(place).content.decode()
+            assert [header[name] in text for name in ("key_id", "input_sha256", "sampling")] == [sees] * 3
+
+
+@pytest.mark.parametrize(
+    "said",
+    ['{"sampling": "a\\u0000b"}', '{"x": ' + "[" * 101 + "]" * 101 + "}", '{"x": ' + "[" * 900 + "]" * 900 + "}"],
+)
+def test_header_that_cannot_be_kept_is_left_out_and_that_is_said(provider: User, storage: Path, said: str) -> None:
+    client = program(provider)
+    told = post(client, b'{"candour_usage_log": %s}\n' % said.encode() + lines(3))
+    assert (told.status_code, told.json()["rows"], told.json()["rejected"]) == (202, 3, 0), told.content
+    assert told.json()["prepared"] == {}
+    assert any("header" in note for note in told.json()["notes"])
+    assert client.get(URL).status_code == 200
