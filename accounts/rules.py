@@ -49,7 +49,6 @@ SCOPES = {
     "usage:write": "Send rows of usage logs",
     "usage:manage": "Pause and resume usage feeds",
     "alerts:read": "Read alerts about usage",
-    "alerts:review": "Dismiss alerts",
     "events:read": "Read what happened: the feed of events",
     "referrals:read": "Read referrals",
     "referrals:write": "Acknowledge, accept, return and decline referrals",
@@ -91,7 +90,6 @@ SCOPES_OF_KIND = {
         "usage:read",
         "usage:manage",
         "alerts:read",
-        "alerts:review",
         "events:read",
     ),
     "authority": (

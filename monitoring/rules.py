@@ -71,7 +71,14 @@ ALERT_RULES = {
         to_state="under_review",
         unless=(a_machine,),
     ),
-    "dismiss": Rule("Dismiss", MINISTRY, from_states=frozenset({"open", "under_review"}), to_state="dismissed"),
+    # Or a program could end every alert before anybody has read one.
+    "dismiss": Rule(
+        "Dismiss",
+        MINISTRY,
+        from_states=frozenset({"open", "under_review"}),
+        to_state="dismissed",
+        unless=(a_machine,),
+    ),
     "take": Rule(
         "Take into a case",
         MINISTRY,

@@ -50,7 +50,6 @@ urlpatterns = [
     ),
     path("api/v1/alerts/", alerts.Alerts.as_view(), name="api_alerts"),
     path("api/v1/alerts/<alert_reference:reference>/", alerts.OneAlert.as_view(), name="api_alert"),
-    path("api/v1/alerts/<alert_reference:reference>/dismiss/", alerts.Dismiss.as_view(), name="api_alert_dismiss"),
     path(
         "api/v1/evidence/<evidence_reference:reference>/analyses/",
         analyses.Analyses.as_view(),

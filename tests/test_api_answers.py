@@ -111,7 +111,7 @@ def test_what_can_be_done_next_is_an_address_that_the_token_may_use(e: Everythin
                     wrong.append(f"{kind}: {url}{verb}/")
             assert not any(actions(reading.get(url).json())), url
     assert wrong == []
-    assert {"grant", "refuse", "remove", "answer", "amend", "acknowledge", "dismiss", "comment"} <= told_of
+    assert {"grant", "refuse", "remove", "answer", "amend", "acknowledge", "comment"} <= told_of
 
 
 def only_reading(kind: str) -> list[str]:

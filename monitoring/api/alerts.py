@@ -1,4 +1,4 @@
-"""Alerts about usage, for the ministry's programs: read, and dismissed with a reason."""
+"""Alerts about usage, for the ministry's programs: to be read. What becomes of one a person decides, in the browser."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from drf_spectacular.utils import extend_schema, extend_schema_field, extend_sch
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 
-from accounts.api.endpoints import One, VerbOn, can, described
-from monitoring.actions import alerts as act
+from accounts.api.endpoints import One
 from monitoring.models import Alert
-from monitoring.rules import ALERT_RULES
-from web.api import Input, Text
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
-    """An alert: something rare that a person should look at. It is no finding against anybody."""
+    """An alert: something rare that a person should look at. It is no finding against anybody.
+
+    No program reviews, dismisses or takes one: what becomes of it a person decides, in the browser.
+    """
 
     feed = serializers.CharField(source="feed.name", read_only=True)
     provider = serializers.CharField(source="feed.organisation.name", read_only=True)
-    allowed_actions = serializers.SerializerMethodField()
 
     class Meta:
         model = Alert
@@ -35,13 +34,8 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "last_seen_at",
             "times",
             "closed_at",
-            "allowed_actions",
         )
         read_only_fields = fields
-
-    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_allowed_actions(self, alert: Alert) -> list[str]:
-        return can(self.context["request"], "alert", ALERT_RULES, alert)
 
 
 class AlertVersionSerializer(serializers.Serializer[Any]):
@@ -98,28 +92,3 @@ class OneAlert(One):
 
     def get_queryset(self) -> Any:
         return _alerts(self.request)
-
-
-class DismissInput(Input):
-    reason = Text(max_length=4000)
-
-
-class _Dismiss(VerbOn):
-    """End an alert with a reason."""
-
-    scopes = {"POST": "alerts:review"}
-    input = DismissInput
-    do = staticmethod(act.dismiss)
-    answer = OneAlertSerializer
-
-    def seen(self) -> Any:
-        return _alerts(self.request)
-
-
-Dismiss = described(
-    _Dismiss,
-    tag="alerts",
-    summary="Dismiss an alert with a reason",
-    answer=OneAlertSerializer,
-    example={"reason": "The provider’s own load test, announced on 3 November."},
-)

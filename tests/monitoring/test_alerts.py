@@ -206,7 +206,7 @@ def test_person_decides_with_reasons_and_no_case_is_opened(provider: User, casew
 
 
 @pytest.mark.usefixtures("then")
-def test_program_of_the_ministry_dismisses_and_decides_nothing_else(
+def test_program_of_the_ministry_reads_alerts_and_decides_nothing(
     provider: User, caseworker: User, tmp_path: Path
 ) -> None:
     from django.core.exceptions import PermissionDenied
@@ -216,20 +216,25 @@ def test_program_of_the_ministry_dismisses_and_decides_nothing_else(
     supervisor = cast.person(caseworker.organisation, "supervisor")
     client = program(caseworker, by=supervisor)
     machine = User.objects.get(is_service=True, organisation=caseworker.organisation)
+    for decide in (act.review, act.dismiss):
+        with pytest.raises(PermissionDenied):
+            decide(alert.pk, by=machine, reason="x")
+    act.review(alert.pk, by=caseworker, reason="Eight accounts, one scheduler")
     with pytest.raises(PermissionDenied):
-        act.review(alert.pk, by=machine, reason="x")
+        act.dismiss(alert.pk, by=machine, reason="x")
+    with pytest.raises(PermissionDenied):
+        act.take(alert.pk, by=machine, reason="x", case_reference="C-2026-000001")
     url = f"/api/v1/alerts/{alert.reference}/"
     read = client.get(url)
-    assert read.json()["allowed_actions"] == ["dismiss"]
-    assert len(read.json()["seen"]["accounts"]) == 8
+    assert (read.json()["state"], len(read.json()["seen"]["accounts"])) == ("under_review", 8)
     reason = json.dumps({"reason": "Seen before"})
-    stale = client.post(f"{url}dismiss/", reason, "application/json", headers={"if-match": '"x"'})
-    assert stale.status_code == 412
-    tag = {"if-match": read.headers["ETag"]}
-    assert client.post(f"{url}dismiss/", reason, "application/json", headers=tag).json()["state"] == "dismissed"
-    assert [a["reference"] for a in client.get("/api/v1/alerts/?state=dismissed").json()["results"]] == [
+    for verb in ("review", "dismiss", "take"):
+        tried = client.post(f"{url}{verb}/", reason, "application/json", headers={"if-match": "*"})
+        assert tried.status_code == 404
+    assert [a["reference"] for a in client.get("/api/v1/alerts/?state=under_review").json()["results"]] == [
         alert.reference
     ]
+    assert [step.by for step in alert.steps.all()] == [caseworker]
 
 
 # --- Who sees what ------------------------------------------------------------------------------------------------------
