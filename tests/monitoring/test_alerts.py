@@ -237,6 +237,18 @@ def test_program_of_the_ministry_reads_alerts_and_decides_nothing(
     assert [step.by for step in alert.steps.all()] == [caseworker]
 
 
+@pytest.mark.usefixtures("then")
+def test_evidence_and_innocent_explanations_stand_before_the_buttons(
+    provider: User, caseworker: User, tmp_path: Path
+) -> None:
+    watched(provider, tmp_path, AT)
+    alert = Alert.objects.get()
+    text = cast.signed_in(caseworker).get(reverse("alert", args=[alert.reference])).content.decode()
+    read = ("What was seen", "How rare it is", "Look for these first", "Accounts", "What was done")
+    places = [text.index(f">{word}<") for word in (*read, "Start a review", "Dismiss")]
+    assert places == sorted(places)
+
+
 # --- Who sees what ------------------------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("then")
 def test_accounts_counts_and_alerts_are_seen_by_the_ministry_alone(
