@@ -220,7 +220,8 @@ def alert_dismiss(request: SignedInRequest, reference: str) -> HttpResponse:
         "dismiss",
         AlertReasonForm,
         act.dismiss,
-        "It ends here. The same rows raise no other alert.",
+        f"It ends here. Another alert is opened if these accounts go on calling for more than {settings.ALERT_QUIET_HOURS} "
+        "hours after this, or if what is seen is mostly about others: fewer than half of the accounts are in both.",
         "is dismissed.",
     )
 

@@ -71,6 +71,11 @@ def test_dismissed_alert_stays_ended_until_there_is_something_new(
     provider: User, caseworker: User, tmp_path: Path
 ) -> None:
     watched(provider, tmp_path, AT)
+    page = reverse("alert_dismiss", args=[Alert.objects.get().reference])
+    assert (
+        "if these accounts go on calling for more than 24 hours"
+        in cast.signed_in(caseworker).get(page).content.decode()
+    )
     act.dismiss(Alert.objects.get().pk, by=caseworker, reason="A load test")
     with standing_at(AT + timedelta(hours=2)):
         watched(provider, tmp_path, AT + timedelta(hours=2), hours=2)
