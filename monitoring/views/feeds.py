@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,11 +18,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import SignedInRequest
 from accounts.permissions import allowed, check
-from ledger.time import local_date, now
+from ledger.time import LOCAL_ZONE, local_date, now
 from monitoring.actions import alerts as act
 from monitoring.actions import feeds as act_on_feeds
 from monitoring.forms import AlertReasonForm, AlertTakeForm, NothingForm
-from monitoring.models import Alert, Batch, Comparison, Feed, WindowReading
+from monitoring.models import Alert, AlertStep, Batch, Comparison, Feed, WindowReading
 from monitoring.report import rarity
 from monitoring.rules import ALERT_RULES, FEED_RULES
 from monitoring.views.comparison import shown_comparison
@@ -123,7 +123,6 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
     alerts = Alert.objects.visible_to(request.user).select_related("feed__organisation")
     waiting = list(alerts.waiting()[:SHOWN])
     gaps = Comparison.objects.visible_to(request.user).with_later().waiting().select_related("closed_by")
-    counts = dict(alerts.order_by().values_list("state").annotate(n=Count("pk")))
     feeds = Feed.objects.visible_to(request.user).select_related("organisation").order_by("organisation__name", "name")
     shown = Paginator(feeds, SHOWN).get_page(request.GET.get("page"))
     page = {
@@ -134,10 +133,35 @@ def monitoring(request: SignedInRequest) -> HttpResponse:
             {"alert": a, "state": state_of(a)} for a in alerts.exclude(closed_at=None).order_by("-closed_at")[:10]
         ],
         "gaps": [shown_comparison(one) for one in gaps[:SHOWN]],
-        "counts": [(label, counts.get(state, 0)) for state, label in Alert.State.choices],
+        **_counted(alerts, instant),
         **figure(Batch.objects.visible_to(request.user), instant),
     }
     return render(request, "monitoring/feed_overview.html", page)
+
+
+def _counted(alerts: Any, instant: datetime) -> dict[str, Any]:
+    """`waiting`: what waits now, by state; `counts`: what was opened and what people did since `quarter` began."""
+    quarter = quarter_begins(instant)
+    states = dict(alerts.waiting().order_by().values_list("state").annotate(n=Count("pk")))
+    done = AlertStep.objects.filter(alert__in=alerts, at__gte=quarter).order_by()
+    steps = dict(done.values_list("step").annotate(n=Count("pk")))
+    return {
+        "quarter": quarter,
+        "waiting": [(Alert.State(state).label, states.get(state, 0)) for state in ("open", "under_review")],
+        "counts": [
+            ("Alerts opened", alerts.filter(opened_at__gte=quarter).count()),
+            ("Reviews begun", steps.get("review", 0)),
+            ("Dismissed", steps.get("dismiss", 0)),
+            ("Taken into a case", steps.get("take", 0)),
+        ],
+    }
+
+
+def quarter_begins(instant: datetime) -> datetime:
+    """The first instant of the quarter of the year in which `instant` lies in London."""
+    today = local_date(instant)
+    first = today.replace(month=today.month - (today.month - 1) % 3, day=1)
+    return datetime.combine(first, time(), LOCAL_ZONE)
 
 
 def state_of(alert: Alert) -> tuple[str, str]:

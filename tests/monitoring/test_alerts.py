@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.urls import reverse
 from accounts.models import User
 from config.usage_story import hashed, usage_rows
 from ledger.models import Event, PutOff
-from ledger.time import standing_at
+from ledger.time import now, standing_at
 from monitoring import tasks
 from monitoring.actions import alerts as act
 from monitoring.models import Alert, AlertVersion, Batch, Feed
@@ -252,6 +253,35 @@ def test_evidence_and_innocent_explanations_stand_before_the_buttons(
     read = ("What was seen", "How rare it is", "Look for these first", "Accounts", "What was done")
     places = [text.index(f">{word}<") for word in (*read, "Start a review", "Dismiss")]
     assert places == sorted(places)
+
+
+def test_what_people_did_is_counted_for_the_running_quarter_in_london(provider: User, caseworker: User) -> None:
+    feed = Feed.objects.create(organisation=provider.organisation, name="main", expected_minutes=60)
+    # The first instant of July in London is still June in UTC.
+    begins = datetime(2026, 6, 30, 23, 0, tzinfo=UTC)
+
+    def opened(number: int) -> Alert:
+        at = now()
+        told = {"opened_at": at, "last_seen_at": at, "told_at": at}
+        return Alert.objects.create(reference=f"M-2026-{number:06}", feed=feed, unit="set", rung="pattern", **told)
+
+    with standing_at(begins - timedelta(microseconds=1)):
+        before, waits = opened(1), opened(2)
+        act.review(waits.pk, by=caseworker, reason="Of the quarter before")
+        act.dismiss(before.pk, by=caseworker, reason="Of the quarter before")
+    with standing_at(begins):
+        act.take(waits.pk, by=caseworker, reason="The same", case_reference="C-2026-000001")
+        ended = opened(3)
+        act.review(ended.pk, by=caseworker, reason="Look")
+        act.dismiss(ended.pk, by=caseworker, reason="A load test")
+        opened(4)
+    with standing_at(begins + timedelta(days=91)):
+        text = re.sub(r"<[^>]+>", "", cast.signed_in(caseworker).get("/monitoring/").content.decode())
+    assert "Now: open 1 · under review 0" in text
+    assert (
+        "In this quarter, since Wednesday 1 July 2026: "
+        "alerts opened 2 · reviews begun 1 · dismissed 1 · taken into a case 1" in text
+    )
 
 
 # --- Who sees what ------------------------------------------------------------------------------------------------------
