@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Max, Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import Organisation, User
@@ -35,11 +35,25 @@ SAME = 0.5  # of the accounts of both findings, at least so many in common: it i
 
 @dataclass(frozen=True)
 class Window:
-    """What one evaluation looks at: how many batches of the feed it knows of, and from when on."""
+    """What one evaluation looks at: how many batches of the feed it knows of, the last of them, and from when on."""
 
     feed_id: int
     batches: int
+    last_batch: int
     since: datetime
+
+    def of(self, kind: str) -> QuerySet[Batch]:
+        """The batches that have rows from then on, the latest received first. What comes meanwhile is for the next one."""
+        known = Batch.objects.filter(feed=self.feed_id, kind=kind, pk__lte=self.last_batch)
+        return known.since(self.since)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The report about a window, and of how many batches there were too many rows to look at them as well."""
+
+    report: dict[str, Any]
+    left_out: int = 0
 
 
 # --- Evaluating: lease, look without a transaction, conclude ------------------------------------------------------------
@@ -52,12 +66,12 @@ def evaluate(feed_id: int) -> Feed | None:
     if window is None:
         return None
     try:
-        report = _looked_at(window)
+        looked = _looked_at(window)
         windows = _windows_at(window)
     except BaseException:
         _let_go(feed_id)
         raise
-    return _conclude(window, report, windows)
+    return _conclude(window, looked, windows)
 
 
 @action
@@ -69,7 +83,9 @@ def _begin(feed_id: int) -> Window | None:
     feed.next_evaluation_at = leased_until(feed.attempts)
     feed.attempts += 1
     feed.save(update_fields=["next_evaluation_at", "attempts"])
-    return Window(feed.pk, feed.batches, now() - timedelta(days=settings.FEED_WINDOW_DAYS))
+    # A batch is made under the feed's lock, which is held here: their order is that of their numbers.
+    last = feed.received.aggregate(last=Max("pk", default=0))["last"]
+    return Window(feed.pk, feed.batches, last, now() - timedelta(days=settings.FEED_WINDOW_DAYS))
 
 
 @action
@@ -78,11 +94,11 @@ def _let_go(feed_id: int) -> None:
     Feed.objects.filter(pk=feed_id).update(next_evaluation_at=now())
 
 
-def _looked_at(window: Window) -> dict[str, Any]:
+def _looked_at(window: Window) -> Looked:
     """The report about the window's rows; of too many, those of the latest batches."""
     chosen: list[Batch] = []
-    rows = 0
-    for batch in Batch.objects.filter(feed=window.feed_id, kind="calls").since(window.since).iterator():
+    rows, found = 0, window.of("calls")
+    for batch in found.iterator():
         if chosen and rows + batch.rows > settings.FEED_WINDOW_ROWS:
             break
         chosen.append(batch)
@@ -91,16 +107,17 @@ def _looked_at(window: Window) -> dict[str, Any]:
         place = Path(folder)
         parts = [_part(batch, place) for batch in chosen]
         if not parts:
-            return {"findings": []}
+            return Looked({"findings": []})
         kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
-        return read(kept, Options(permits=_permits(chosen[0].organisation), analytics=settings.ANALYTICS_URL))
+        told = Options(permits=_permits(chosen[0].organisation), analytics=settings.ANALYTICS_URL)
+        return Looked(read(kept, told), found.count() - len(chosen))
 
 
 def _windows_at(window: Window) -> dict[str, Any] | None:
     """What the feed's aggregated windows say; None where it has none. Of too many rows, those of the latest batches."""
     chosen: list[str] = []
     rows = 0
-    for batch in Batch.objects.filter(feed=window.feed_id, kind="windows").since(window.since).iterator():
+    for batch in window.of("windows").iterator():
         if chosen and rows + batch.rows > settings.FEED_WINDOW_ROWS:
             break
         chosen.append(batch.file)
@@ -133,12 +150,13 @@ def _part(batch: Batch, folder: Path) -> Part:
 
 
 @action
-def _conclude(window: Window, report: dict[str, Any], windows: dict[str, Any] | None) -> Feed:
+def _conclude(window: Window, looked: Looked, windows: dict[str, Any] | None) -> Feed:
     """Put on record what was seen. Two that looked at once fold into the same alerts: the feed's lock is held."""
     feed = Feed.objects.select_for_update().get(pk=window.feed_id)
+    report = looked.report
     findings = _worth_reading(report)
     known = [_Known.of(alert) for alert in feed.alerts.filter(_may_be_same(now())).order_by("pk")]
-    told = _Told(fingerprint(report), report.get("explanations", []))
+    told = _Told(fingerprint(report), report.get("explanations", []), looked.left_out)
     for finding in findings:
         same = _same(finding, known)
         if same is None:
@@ -164,10 +182,13 @@ def _worth_reading(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Told:
-    """Of the report that findings come from: its hash, and what it says for or against innocent explanations."""
+    """Of the report that findings come from: its hash, what it says for or against innocent explanations, and how many
+    batches it left out.
+    """
 
     sha256: str
     explanations: list[dict[str, str]]
+    left_out: int
 
 
 # --- Folding ------------------------------------------------------------------------------------------------------------
@@ -257,6 +278,8 @@ def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any],
         method=METHOD,
         report_sha256=told.sha256,
         batches=window.batches,
+        cut_off=window.since,
+        batches_left_out=told.left_out,
     )
 
 

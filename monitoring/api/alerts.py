@@ -49,6 +49,15 @@ class AlertVersionSerializer(serializers.Serializer[Any]):
     indicators = serializers.ListField(child=serializers.DictField())
     method = serializers.CharField()
     report_sha256 = serializers.CharField()
+    cut_off = serializers.DateTimeField(
+        allow_null=True, help_text="Rows of before it were not looked at. null: of a version that did not keep it yet"
+    )
+    batches = serializers.IntegerField(help_text="How many batches of the feed had come")
+    batches_left_out = serializers.IntegerField(
+        allow_null=True,
+        help_text="Of how many of those, received first, no row was looked at, as there were too many rows since "
+        "`cut_off`. null: of a version that did not keep it yet",
+    )
 
 
 class OneAlertSerializer(AlertSerializer):

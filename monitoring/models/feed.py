@@ -272,7 +272,11 @@ class Alert(models.Model):
 
 
 class AlertVersion(models.Model):
-    """What was seen, at one evaluation. Never changed: a later evaluation that sees more adds another."""
+    """What was seen, at one evaluation. Never changed: a later evaluation that sees more adds another.
+
+    `since` and `until` are of the rows of the finding. With `cut_off`, `batches` and `batches_left_out` whoever has the
+    rows sees the same again; the first and the last are not known of versions from before they were kept.
+    """
 
     alert = models.ForeignKey(Alert, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -289,6 +293,9 @@ class AlertVersion(models.Model):
     # Of the report from which this was taken, and how many batches of the feed it knew of.
     report_sha256 = models.CharField(max_length=64)
     batches = models.BigIntegerField()
+    # Rows of before it were not looked at; nor were those of so many batches, received first, as there were too many.
+    cut_off = models.DateTimeField(null=True)
+    batches_left_out = models.PositiveIntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["alert", "number"], name="alert_version_once")]

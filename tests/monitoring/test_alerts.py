@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -131,7 +132,9 @@ def test_batch_that_comes_while_its_feed_is_evaluated_is_evaluated_next(
     def meanwhile(window: Any) -> Any:
         monkeypatch.setattr(act, "_looked_at", looked_at)
         received(provider, tmp_path, lines(4, account="b"), "two")
-        return looked_at(window)
+        looked = looked_at(window)
+        assert looked.report["rows"] == 3, "what a version says of how many batches were looked at is true"
+        return looked
 
     monkeypatch.setattr(act, "_looked_at", meanwhile)
     tasks.watch_all()
@@ -190,6 +193,52 @@ def test_feed_that_ends_the_worker_waits_longer_each_time(provider: User, tmp_pa
         waits.append(due - at)
         at = due
     assert waits == [timedelta(minutes=m) for m in (10, 20, 40, 80)]
+
+
+# --- What was looked at ---------------------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("then")
+def test_alert_says_when_there_were_too_many_rows_to_look_at_all(
+    provider: User, caseworker: User, tmp_path: Path, settings: Any
+) -> None:
+    left = received(provider, tmp_path, usage_rows(AT - timedelta(hours=9), 2, together=False), "one")
+    last = received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4), "two")
+    settings.FEED_WINDOW_ROWS = left.rows + last.rows - 1
+    tasks.watch_all()
+    alert = Alert.objects.get()
+    seen = alert.versions.get()
+    assert (seen.cut_off, seen.batches, seen.batches_left_out) == (AT - timedelta(days=7), 2, 1)
+    browser = cast.signed_in(caseworker)
+    text = browser.get(reverse("alert", args=[alert.reference])).content.decode()
+    assert "there were too many rows, and those of 1 batch, received first, were left out" in text
+    told = browser.get(f"/api/v1/alerts/{alert.reference}/").json()["seen"]
+    assert (told["cut_off"], told["batches"], told["batches_left_out"]) == ("2026-11-13T12:00:00Z", 2, 1)
+
+
+@pytest.mark.usefixtures("then")
+def test_who_has_the_rows_and_the_cut_off_sees_the_same_finding(
+    provider: User, caseworker: User, tmp_path: Path
+) -> None:
+    """With the command that anybody can run, as the record for the public says."""
+    bodies = [usage_rows(AT - timedelta(days=8), 2), usage_rows(AT - timedelta(days=7, hours=1), 2)]
+    bodies.append(usage_rows(AT - timedelta(hours=4), 4))
+    for number, body in enumerate(bodies):
+        received(provider, tmp_path, body, f"batch-{number}")
+    tasks.watch_all()
+    seen = AlertVersion.objects.get()
+    assert (seen.cut_off, seen.batches_left_out) == (AT - timedelta(days=7), 0)
+    browser = cast.signed_in(caseworker)
+    text = browser.get(reverse("alert", args=[seen.alert.reference])).content.decode()
+    assert "Rows from midday on Friday 13 November 2026 on, of the 3 batches that had come." in text
+    assert "left out" not in text
+    rows = [row for body in bodies for row in body.splitlines(keepends=True)]
+    begins = seen.cut_off.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    log, out = tmp_path / "log.jsonl", tmp_path / "report.json"
+    log.write_bytes(b"".join(row for row in rows if json.loads(row)["ts"] >= begins))
+    call_command("analyse_log", log, json=out)
+    findings = json.loads(out.read_text())["findings"]
+    [same] = [one for one in findings if one["accounts"] == seen.accounts]
+    assert (same["rung"], same["sentence"], same["rows"]["count"]) == (seen.rung, seen.sentence, seen.rows)
+    assert same["indicators"] == seen.indicators
 
 
 # --- What people do -----------------------------------------------------------------------------------------------------
