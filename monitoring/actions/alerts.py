@@ -174,8 +174,10 @@ def _conclude(window: Window, looked: Looked, windows: dict[str, Any] | None) ->
 
 
 def _worth_reading(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is at least a pattern and no authorisation explains; of the accounts of a set, the set alone."""
-    found = [f for f in report["findings"] if f["rung"] in RUNGS and not f["explained"]]
+    """What is at least a pattern and no authorisation explains; what only a later one does is for a person to judge. Of the
+    accounts of a set, the set alone.
+    """
+    found = [f for f in report["findings"] if f["rung"] in RUNGS and (not f["explained"] or f["explained_afterwards"])]
     in_sets = {account for f in found if f["unit"] == "set" for account in f["accounts"]}
     return [f for f in found if f["unit"] == "set" or not in_sets.issuperset(f["accounts"])]
 

@@ -17,6 +17,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from config.usage_story import hashed, usage_rows
+from disclosures.actions import authorisations
+from disclosures.examples import AUTHORISATION
 from ledger.models import Event, PutOff
 from ledger.time import now, standing_at
 from monitoring import tasks
@@ -94,6 +96,24 @@ def test_ordinary_rows_open_no_alert(provider: User, tmp_path: Path) -> None:
     assert tasks.watch_all()["feeds"].acted == 1
     assert not Alert.objects.exists()
     assert Feed.objects.get().evaluated == 1
+
+
+@pytest.mark.usefixtures("caseworker")
+@pytest.mark.parametrize(("confirmed", "alerts"), [(AT - timedelta(days=3), 0), (AT - timedelta(minutes=5), 1)])
+def test_work_that_was_permitted_in_time_opens_no_alert_and_what_was_permitted_afterwards_does(
+    provider: User, tmp_path: Path, confirmed: datetime, alerts: int
+) -> None:
+    tester = cast.person(cast.organisation("Harrier plc"), "company_admin")
+    accounts = sorted(hashed("account", f"together {n}") for n in range(8))
+    content = {k: v for k, v in AUTHORISATION.items() if not k.startswith(("max_", "hours_"))}
+    content |= {"starts_on": "2026-11-01", "ends_on": "2026-11-30", "accounts": accounts}
+    content |= {"models": ["m-large"], "endpoints": [], "networks": [], "user_agents": []}
+    with standing_at(confirmed):
+        entry = authorisations.propose(by=provider, grantee="Harrier plc", content=content)
+        authorisations.confirm(entry.pk, by=tester, name="Kit", capacity="Head")
+    with standing_at(AT):
+        watched(provider, tmp_path, AT)
+        assert Alert.objects.count() == alerts
 
 
 @pytest.mark.usefixtures("then", "caseworker")

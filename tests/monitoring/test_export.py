@@ -155,7 +155,12 @@ def test_the_annex_says_what_is_no_harvest_and_when_that_cannot_be_told(title: s
 
 
 def test_what_is_folded_away_on_the_page_says_too_that_it_is_explained() -> None:
-    one = {"tag": "Pattern", "within": "within an authorisation", "summary": "Account a calls by night.", "sentence": "It does."}
+    one = {
+        "tag": "Pattern",
+        "within": "within an authorisation",
+        "summary": "Account a calls by night.",
+        "sentence": "It does.",
+    }
     page = {"report": {"rows": 1}, "inside": [one], "noted": [one]}
     page |= {"analysis": {"pk": 1}, "item": {"reference": "E-2026-000001"}, "meanings": MEANINGS}
     text = " ".join(render_to_string("monitoring/analysis.html", page).split())
