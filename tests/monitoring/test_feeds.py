@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -188,8 +189,6 @@ def _race(
     *names: str,
 ) -> list[Any]:
     """Two that both looked before either wrote, to the feeds of these names."""
-    import threading
-
     barrier, store = threading.Barrier(2), feeds._store
 
     def slowly(*args: Any) -> None:
@@ -342,6 +341,28 @@ def test_batch_without_a_row_that_is_kept_does_not_make_a_feed_punctual(
         assert "Of what came since then no row could be kept." in text
     feed = Feed.objects.get()
     assert (feed.last_batch_at, feed.last_rows_at) == (AT + timedelta(hours=3), AT)
+
+
+def test_two_that_send_to_one_feed_at_once_leave_it_as_the_later_does(
+    provider: User, tmp_path: Path, concurrently: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    barrier, store = threading.Barrier(2), feeds._store
+
+    def together(*args: Any) -> None:
+        store(*args)
+        barrier.wait(20)
+
+    def send(name: str, body: bytes, minutes: int) -> Callable[[], Any]:
+        rows, at = sent(tmp_path, body, name), AT + timedelta(minutes=minutes)
+        return lambda: feeds.receive_batch(rows, by=provider, feed="main", batch_id=name, received_at=at)
+
+    received(provider, tmp_path, lines(1), "first")
+    Feed.objects.update(last_batch_at=None, last_rows_at=None, newest_row_at=None)
+    monkeypatch.setattr(feeds, "_store", together)
+    concurrently(send("later", b'{"account": "a"}\n', 2), send("kept", lines(3), 1))
+    feed = Feed.objects.get()
+    assert (feed.batches, feed.last_batch_at) == (3, AT + timedelta(minutes=2))
+    assert (feed.last_rows_at, feed.newest_row_at) == (AT + timedelta(minutes=1), AT - timedelta(hours=2, seconds=-0.5))
 
 
 @pytest.mark.usefixtures("then")
