@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import tempfile
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pyarrow.compute as pc
@@ -28,7 +26,6 @@ from ledger.time import now
 from monitoring.aggregated import is_windows
 from monitoring.aggregated import take_in as take_in_windows
 from monitoring.intake import Kept, Limits, Unreadable, take_in
-from monitoring.intake.lines import NESTED_AT_MOST
 from monitoring.models import Batch, Feed
 from monitoring.rules import FEED_RULES
 from monitoring.windows import LONGEST_LINE, too_long
@@ -153,9 +150,6 @@ def _taken_in(sent: Sent, folder: Path) -> Kept:
 
 
 def _described(sent: Sent, kept: Kept, received_at: datetime) -> Batch:
-    if not _can_be_kept(kept.header):
-        kept.header = {}
-        kept.notes.append(f"The header is not kept: it has a NUL character, or more than {NESTED_AT_MOST} brackets.")
     ends = pc.min_max(pq.read_table(kept.rows_path, columns=["us"])["us"]).as_py()
     return Batch(
         sha256=sent.sha256,
@@ -175,15 +169,6 @@ def _described(sent: Sent, kept: Kept, received_at: datetime) -> Batch:
         file_sha256=_sha256(kept.rows_path),
         names_sha256=_sha256(kept.names_path),
     )
-
-
-def _can_be_kept(header: dict[str, Any]) -> bool:
-    """Whether the database can hold it, and whoever lists batches can be answered: as deep as a row goes, no deeper."""
-    try:
-        text = json.dumps(header)
-    except RecursionError:
-        return False
-    return "\\u0000" not in text and text.count("{") + text.count("[") <= NESTED_AT_MOST
 
 
 def _instant(us: int | None) -> datetime | None:

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from monitoring.intake.opening import Layout
+from monitoring.intake.opening import NESTED_AT_MOST, Layout
 from monitoring.schema import BY_NAME, CANONICAL, COLUMNS, LARGEST_COUNT, REQUIRED
 
 TEXTS = tuple(c.name for c in COLUMNS if c.type == "string" and c.name != "ts")
@@ -32,8 +32,6 @@ UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 # No cell is longer than a line may be, and what is in a column that nobody keeps is no reason to reject its line.
 csv.field_size_limit(1 << 20)
 READ_DIGITS = 400  # of a whole number; one of more is no count and no name, and Python would not read it
-# Brackets within brackets. Of our own, as each version of Python goes to another depth.
-NESTED_AT_MOST = 100
 # What is within quotation marks (to the end, where none closes it), or one of the brackets.
 PIECES = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]')
 

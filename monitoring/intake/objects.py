@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from monitoring.intake.lines import NESTED_AT_MOST, TEXTS
-from monitoring.intake.opening import Block
+from monitoring.intake.lines import TEXTS
+from monitoring.intake.opening import NESTED_AT_MOST, Block
 from monitoring.schema import BY_NAME, CANONICAL
 
 # Names of columns in one file, spelled in capitals or not: beyond it each line is read alone.

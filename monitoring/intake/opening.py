@@ -35,6 +35,8 @@ DAMAGE: Any = (EOFError, OSError, zlib.error, isal_zlib.IsalError, zstd.ZstdErro
 
 
 HEADER_BYTES = 16_384
+# Brackets within brackets. Of our own, as each version of Python goes to another depth.
+NESTED_AT_MOST = 100
 
 
 class Unreadable(Exception):
@@ -282,12 +284,16 @@ def layout_of(block: bytes, limits: Limits) -> Layout:
 
 def _said(line: bytes) -> dict[str, Any] | None:
     """What the first line says of the file, where it is a header (docs/usage-log.md) and not a row."""
+    if line.count(b"{") + line.count(b"[") > NESTED_AT_MOST:
+        return {} if line.startswith(b"#") or HEADER_KEY.encode() in line[:64] else None
     try:
         value = json.loads(line.lstrip(b"# ").decode("utf-8"))
         if not isinstance(value, dict) or not isinstance(value.get(HEADER_KEY), dict):
             return {} if line.startswith(b"#") else None
-        # It goes into the report: what no JSON has (NaN, half a character) is not taken, nor what nobody would read.
-        if len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")) > HEADER_BYTES:
+        # It goes into the report, and into the database: what these cannot hold (NaN, half a character, NUL) is not taken,
+        # nor what nobody would read.
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if len(text.encode("utf-8")) > HEADER_BYTES or "\\u0000" in text:
             return {}
     except (ValueError, RecursionError):
         return {} if line.startswith(b"#") or HEADER_KEY.encode() in line[:64] else None

@@ -428,7 +428,13 @@ def test_what_no_text_has_is_rejected_by_its_line(text: str) -> None:
     assert [one["line"] for one in report["rejected_lines"]] == [2]
 
 
-@pytest.mark.parametrize("said", ['{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a": "' + "x" * 20_000 + '"}'])
+DEEP = '{"a": ' * 101 + "1" + "}" * 101
+
+
+@pytest.mark.parametrize(
+    "said",
+    ['{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a": "\\u0000"}', '{"a": "' + "x" * 20_000 + '"}', DEEP],
+)
 def test_a_header_that_cannot_be_told_again_is_passed_over(said: str) -> None:
     log = f'{{"{HEADER_KEY}": {said}}}\n'.encode() + lines(ordinary(1))
     report = report_of(log)
