@@ -22,12 +22,13 @@ def explanations(
     named: list[str],
     found: list[Found],
     present: set[str],
-    authorised: dict[int, Permitted],
+    authorised: dict[int, Permitted] | None,
     names: dict[int, str],
 ) -> list[dict[str, str]]:
     """The standing panel: what would explain a finding innocently, and what this log can say for or against it.
 
-    `values` are those of all accounts; `named` the accounts that a finding names.
+    `values` are those of all accounts; `named` the accounts that a finding names; `authorised` has every account with a
+    call that an authorisation is about, None where there was none to compare with.
     """
     mine = values[[names[int(str(a))] in set(named) for a in values.index]] if named else values.iloc[:0]
     return [
@@ -44,15 +45,18 @@ def explanations(
     ]
 
 
-def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, Permitted]) -> str:
+def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, Permitted] | None) -> str:
     said = []
-    if authorised:
-        some = sum(share.by_any >= EXPLAINED for share in authorised.values())
-        said.append(
-            f"{len(authorised):,} accounts are named in an authorisation; {some:,} are within it almost entirely."
-        )
-    else:
+    if authorised is None:
         said.append("No authorisation was compared with this log.")
+    else:
+        some = [share for share in authorised.values() if share.by_any >= EXPLAINED]
+        late = sum(share.on_record < EXPLAINED for share in some)
+        said.append(
+            f"Authorisations are about {len(authorised):,} account{'' if len(authorised) == 1 else 's'} of this log; "
+            f"{len(some):,} of them are within almost entirely"
+            f"{f', {late:,} of these only by what was agreed afterwards' if late else ''}."
+        )
     refused, mutation = _weighted(mine, "refused"), _weighted(mine, "mutation")
     if "refused" not in present:
         said.append("The log does not say which calls were refused.")

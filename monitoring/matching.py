@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import ibis
@@ -54,8 +55,9 @@ class Permit:
     not_compared: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, said: Mapping[str, Any]) -> Permit:
-        """From a plain record, as docs/usage-log.md has it and `said` writes it.
+    def read(cls, said: Mapping[str, Any], otherwise: str = "authorisation") -> Permit:
+        """From a plain record, as docs/usage-log.md has it and `said` writes it; `otherwise` is what one without a name is
+        called.
 
         Raises ValueError, in words for the person who wrote it, for what is no such record.
         """
@@ -67,7 +69,7 @@ class Permit:
         caps = said.get("caps") or {}
         if not isinstance(caps, dict):
             raise ValueError("caps is an object")
-        reference = str(said.get("reference") or said.get("id") or "authorisation")
+        reference = str(said.get("reference") or said.get("id") or otherwise)
         # Without the instant, all of it is said to have been agreed afterwards.
         late = NEVER if said.get("retroactive") is True else ALWAYS
         return cls(
@@ -118,7 +120,20 @@ def read_permits(content: bytes) -> tuple[Permit, ...]:
     said = json.loads(content)
     if not isinstance(said, list):
         raise ValueError("the file is not a JSON list of authorisations")
-    return tuple(Permit.read(one) for one in said)
+    permits = tuple(Permit.read(one, f"authorisation {place}") for place, one in enumerate(said, start=1))
+    for entry, versions in entries_of(permits).items():
+        ordered = sorted(versions, key=lambda version: version.since)
+        if any(one.until > other.since for one, other in pairwise(ordered)):
+            raise ValueError(f"two versions of {entry} count at once")
+    return permits
+
+
+def entries_of(permits: Iterable[Permit]) -> dict[str, list[Permit]]:
+    """The versions of each entry, in their order."""
+    found: dict[str, list[Permit]] = {}
+    for permit in permits:
+        found.setdefault(permit.entry or permit.reference, []).append(permit)
+    return found
 
 
 def written(permits: Iterable[Permit]) -> str:
@@ -321,25 +336,25 @@ def _capped(marked: Any, versions: Sequence[Permit], years: range) -> Any:
         spent=ibis.ifelse(marked.reason.isnull(), marked.tokens, 0),
         day=(marked.us + summer_time(marked.us, years)) // day,
     )
-    before = ibis.window(order_by=[counted.us, counted.line], preceding=(None, 0))
+    # What a day's cap puts outside uses up nothing of the caps for the whole.
     daily = ibis.window(group_by=counted.day, order_by=[counted.us, counted.line], preceding=(None, 0))
-    summed = counted.mutate(
-        calls=counted.one.sum().over(before),
-        total=counted.spent.sum().over(before),
-        today=counted.one.sum().over(daily),
-    )
+    dealt = counted.mutate(today=counted.one.sum().over(daily))
+    kept = dealt.mutate(reason=_over(dealt, versions, ((dealt.today, "requests_a_day"),)))
+    left = kept.mutate(one=kept.reason.isnull().cast("int64"), spent=ibis.ifelse(kept.reason.isnull(), kept.tokens, 0))
+    before = ibis.window(order_by=[left.us, left.line], preceding=(None, 0))
+    summed = left.mutate(calls=left.one.sum().over(before), total=left.spent.sum().over(before))
+    capped = summed.mutate(reason=_over(summed, versions, ((summed.calls, "requests"), (summed.total, "tokens"))))
+    return capped.drop("one", "spent", "day", "calls", "total", "today")
+
+
+def _over(rows: Any, versions: Sequence[Permit], used: Sequence[tuple[Any, str]]) -> Any:
+    """The reason of each row, "cap" where nothing else is and more is used than its version allows."""
     over = ibis.literal(False)
     for place, version in enumerate(versions):
-        own = summed.version == place
-        for used, cap in (
-            (summed.calls, version.requests),
-            (summed.total, version.tokens),
-            (summed.today, version.requests_a_day),
-        ):
-            if cap is not None:
-                over |= own & (used > cap)
-    capped = summed.mutate(reason=ibis.ifelse(summed.reason.isnull() & over, "cap", summed.reason))
-    return capped.drop("one", "spent", "day", "calls", "total", "today")
+        for amount, name in used:
+            if (cap := getattr(version, name)) is not None:
+                over |= (rows.version == place) & (amount > cap)
+    return ibis.ifelse(rows.reason.isnull() & over, "cap", rows.reason)
 
 
 def matched(rows: Any, versions: Sequence[Permit]) -> list[Match]:
@@ -368,14 +383,18 @@ def matched(rows: Any, versions: Sequence[Permit]) -> list[Match]:
     return found
 
 
-def covered(marked: Sequence[Any]) -> Any:
+def permitted_rows(marked: Any) -> Any:
+    """Of rows that `reasons` has marked those that are permitted: account, line, and 1 where it was on record then."""
+    return marked.filter(marked.reason.isnull()).select("account", "line", on_record=(~marked.afterwards).cast("int64"))
+
+
+def covered(entries: Sequence[Any]) -> Any:
     """By account, of all entries together: how many of its rows some authorisation permits, and of how many it was on
-    record when they were made. A row that two permit counts once.
+    record when they were made. A row that two permit counts once. `entries` are tables of `permitted_rows`.
     """
-    permitted = [
-        one.filter(one.reason.isnull()).select("account", "line", on_record=(~one.afterwards).cast("int64"))
-        for one in marked
-    ]
-    rows = ibis.union(*permitted) if len(permitted) > 1 else permitted[0]
-    each = rows.group_by(["account", "line"]).agg(on_record=rows.on_record.max())
-    return each.group_by("account").agg(n=each.count(), on_record=each.on_record.sum())
+    if len(entries) == 1:
+        rows = entries[0]
+    else:
+        every = ibis.union(*entries)
+        rows = every.group_by(["account", "line"]).agg(on_record=every.on_record.max())
+    return rows.group_by("account").agg(n=rows.count(), on_record=rows.on_record.sum())

@@ -522,13 +522,22 @@ def hash_list(source: Path, target: Path, preparer: Preparer, kind: str) -> int:
             if not (text := line.strip()):
                 continue
             try:
-                name = network(text.partition("/")[0]) if kind == "address" else identifier(text, kind)
+                name = _network_of(text) if kind == "address" else identifier(text, kind)
             except Skip as error:
                 raise Stop(f"Line {number} of {source}: {error}. Nothing was written.") from None
             hashes.append(preparer.hashed("net" if kind == "address" else kind, name))
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.writelines(f"{one}\n" for one in hashes)
     return len(hashes)
+
+
+def _network_of(text: str) -> str:
+    """Of an address, or of a network as long as those of a log: another would be the hash of no row."""
+    address, slash, length = text.partition("/")
+    found = network(address)
+    if slash and length != found.partition("/")[2]:
+        raise Skip(f"net: a log has networks of /24 (IPv4) and /48 (IPv6); list those within /{length}")
+    return found
 
 
 # --- The command ------------------------------------------------------------------------------------------------------

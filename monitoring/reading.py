@@ -31,7 +31,17 @@ from monitoring.intake.database import within
 from monitoring.intake.keeping import ENDS, SMALL
 from monitoring.intake.numbers import numbers_of
 from monitoring.intake.opening import parquet
-from monitoring.matching import Match, Permit, Permitted, covered, matched, reasons
+from monitoring.matching import (
+    NOTHING_PERMITTED,
+    Match,
+    Permit,
+    Permitted,
+    covered,
+    entries_of,
+    matched,
+    permitted_rows,
+    reasons,
+)
 from monitoring.measures import Log, measured, scores
 from monitoring.reference import shipped
 from monitoring.report import METHOD, finding, fingerprint, not_computable, order, report, written
@@ -273,7 +283,7 @@ def _read(reading: Reading) -> dict[str, Any]:
     found = sets.find(reading, rows, values)
     inside = {account for one in found for account in one.accounts}
     # Whose rows an authorisation explains is no peer either.
-    authorised = set(permitted)
+    authorised = {account for account, share in (permitted or {}).items() if share.by_any}
     ordinary = values[~values.index.isin(inside | authorised)]
     ordinary = ordinary if len(ordinary) >= 20 else values
     peers, reference = scores(ordinary, ordinary), shipped()
@@ -284,12 +294,12 @@ def _read(reading: Reading) -> dict[str, Any]:
     # Everybody looked at counts for the correction, also those of whom there is nothing to say.
     correct([*accounts, *together], reference)
     findings = [
-        finding(names, unit, values.loc[unit.key], (unit.key,), permitted, None) for unit in accounts if unit.rung
+        finding(names, unit, values.loc[unit.key], (unit.key,), permitted or {}, None) for unit in accounts if unit.rung
     ]
     for unit in together:
         if unit.rung:
             of, which = found[unit.key], tied.get(unit.key, ())
-            findings.append(finding(names, unit, set_values.loc[unit.key], of.accounts, permitted, of, which))
+            findings.append(finding(names, unit, set_values.loc[unit.key], of.accounts, permitted or {}, of, which))
     order(findings)
     worth = [one for one in findings if one["rung"] != "noted"][:EXACTLY_AT_MOST]
     reading.exact(rows, [_exactly(one, reading.numbers["account"]) for one in worth])
@@ -335,25 +345,28 @@ def _members(findings: list[dict[str, Any]], numbers: dict[str, int]) -> dict[in
     }
 
 
-def _permitted(reading: Reading, rows: Any, counts: pd.Series) -> tuple[dict[int, Permitted], list[Match]]:
-    """By account the share of its rows that some authorisation permits; and the table of each version of each."""
-    entries: dict[str, list[Permit]] = {}
-    for permit in reading.options.permits:
-        entries.setdefault(permit.entry or permit.reference, []).append(permit)
+def _permitted(reading: Reading, rows: Any, counts: pd.Series) -> tuple[dict[int, Permitted] | None, list[Match]]:
+    """Of each account with a call that an authorisation is about, the share of its rows that some authorisation permits;
+    None where there are no authorisations. And the table of each version of each.
+    """
+    entries = entries_of(reading.options.permits)
     if not entries:
-        return {}, []
+        return None, []
     with ExitStack() as stack:
+        about: set[int] = set()
         tables, matches = [], []
         for versions in entries.values():
             numbers = [reading.numbers_of(permit) for permit in versions]
-            tables.append(stack.enter_context(reading.once(reasons(rows, versions, numbers, reading.years))))
-            matches += matched(tables[-1], versions)
-        found = covered(tables).execute()
+            with reading.once(reasons(rows, versions, numbers, reading.years)) as marked:
+                matches += matched(marked, versions)
+                about.update(marked.select("account").distinct().execute().account.tolist())
+                tables.append(stack.enter_context(reading.once(permitted_rows(marked))))
+        found = covered(tables).execute().set_index("account")
     shares = {
         int(account): Permitted(n / int(counts[account]), on_record / int(counts[account]))
-        for account, n, on_record in zip(found.account, found.n, found.on_record, strict=True)
+        for account, n, on_record in found.itertuples()
     }
-    return shares, matches
+    return {account: shares.get(account, NOTHING_PERMITTED) for account in sorted(about)}, matches
 
 
 def _year(us: int) -> int:

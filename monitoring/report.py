@@ -173,6 +173,8 @@ def report(
                 "outside_lines": m.lines,
                 "unsaid": m.unsaid,
                 "not_compared": list(m.permit.not_compared),
+                # Of a log that is an excerpt nobody knows how much was used up before.
+                "capped": m.permit.requests is not None or m.permit.tokens is not None,
             }
             for m in matches
         ],

@@ -47,6 +47,11 @@ class Window:
         known = Batch.objects.filter(feed=self.feed_id, kind=kind, pk__lte=self.last_batch)
         return known.since(self.since)
 
+    def has_rows_of_before(self) -> bool:
+        """Whether the feed has calls from before."""
+        known = Batch.objects.filter(feed=self.feed_id, kind="calls", pk__lte=self.last_batch)
+        return known.filter(rows__gt=0, first_at__lt=self.since).exists()
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -109,8 +114,12 @@ def _looked_at(window: Window) -> Looked:
         if not parts:
             return Looked({"findings": []})
         kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
-        told = Options(permits=_permits(chosen[0].organisation), analytics=settings.ANALYTICS_URL)
-        return Looked(read(kept, told), found.count() - len(chosen))
+        left_out = found.count() - len(chosen)
+        permits = _permits(chosen[0].organisation)
+        if left_out or window.has_rows_of_before():
+            # How much of a cap for the whole was used up by then is not to be seen here.
+            permits = [permit for permit in permits if permit.requests is None and permit.tokens is None]
+        return Looked(read(kept, Options(permits=permits, analytics=settings.ANALYTICS_URL)), left_out)
 
 
 def _windows_at(window: Window) -> dict[str, Any] | None:
@@ -282,6 +291,7 @@ def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any],
         batches=window.batches,
         cut_off=window.since,
         batches_left_out=told.left_out,
+        explained_afterwards=finding["explained_afterwards"],
     )
 
 

@@ -76,7 +76,7 @@ def receive_batch(sent: Sent, *, by: User, feed: str, batch_id: str, received_at
         try:
             batch.organisation_id, batch.batch_id, batch.received_by = by.organisation_id, batch_id, by
             _store(batch, paths, stored)
-            return Received(_keep(batch, feed, by=by), False)
+            return Received(_keep(batch, feed, newest=_newest(batch, paths[0]), by=by), False)
         except IntegrityError:
             _forget(stored)
             # Somebody else sent the same id at the same moment, and was faster.
@@ -171,6 +171,17 @@ def _described(sent: Sent, kept: Kept, received_at: datetime) -> Batch:
     )
 
 
+def _newest(batch: Batch, path: Path) -> datetime | None:
+    """When the newest row was, or window ended, that is not dated ahead of when it came; None where all are."""
+    if batch.kind == "windows":
+        rows = pq.read_table(path, columns=["start", "seconds"])
+        ends = pc.multiply(pc.add(rows["start"], rows["seconds"]), 1_000_000)
+    else:
+        ends = pq.read_table(path, columns=["us"])["us"]
+    came = int(batch.received_at.timestamp() * 1_000_000)
+    return _instant(pc.max(ends.filter(pc.less_equal(ends, came))).as_py())
+
+
 def _instant(us: int | None) -> datetime | None:
     return None if us is None else datetime.fromtimestamp(us / 1_000_000, UTC)
 
@@ -213,8 +224,8 @@ def _forget(names: list[str]) -> None:
 
 
 @action
-def _keep(batch: Batch, name: str, *, by: User) -> Batch:
-    """The row, and that the feed has it. Raises IntegrityError when the feed has the id already."""
+def _keep(batch: Batch, name: str, *, newest: datetime | None, by: User) -> Batch:
+    """The row, and that the feed has it, with its `newest` row. Raises IntegrityError when the feed has the id already."""
     # Only where there is none: a number that is drawn for nothing would tell others how often somebody sends.
     if not Feed.objects.filter(organisation_id=by.organisation_id, name=name).exists():
         Feed.objects.bulk_create(
@@ -229,7 +240,8 @@ def _keep(batch: Batch, name: str, *, by: User) -> Batch:
     feed.last_batch_at = _later(feed.last_batch_at, batch.received_at)
     if batch.last_at is not None:
         feed.last_rows_at = _later(feed.last_rows_at, batch.received_at)
-        feed.newest_row_at = _later(feed.newest_row_at, min(batch.last_at, batch.received_at))
+        if newest is not None:
+            feed.newest_row_at = _later(feed.newest_row_at, newest)
     feed.save(update_fields=["batches", "last_batch_at", "last_rows_at", "newest_row_at"])
     record(
         by,

@@ -58,6 +58,10 @@ class AlertVersionSerializer(serializers.Serializer[Any]):
         help_text="Of how many of those, received first, no row was looked at, as there were too many rows since "
         "`cut_off`. null: of a version that did not keep it yet",
     )
+    explained_afterwards = serializers.BooleanField(
+        read_only=True,
+        help_text="An authorisation permits it that was not on record and confirmed when the calls were made",
+    )
 
 
 class OneAlertSerializer(AlertSerializer):

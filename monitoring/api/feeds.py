@@ -38,7 +38,7 @@ from web.api import Nothing, Problem, refuse_unknown
 
 READ, WRITE = "usage:read", "usage:write"
 PIECE = 1 << 20
-MEMBERS = 1000  # of one gzip stream: empty ones would be unpacked for ever and never be too many rows
+MEMBERS = 10_000  # of one gzip stream: empty ones would be unpacked for ever and never be too many rows
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,79}", re.ASCII)
 
@@ -84,9 +84,11 @@ def _unpacked(stream: Any, encoding: str) -> Iterator[bytes]:
         return
     if encoding != "gzip":
         raise Problem(415, "Send the rows as they are, or with Content-Encoding: gzip.")
-    unpack, members = zlib.decompressobj(wbits=31), 1
+    unpack, members, packed = zlib.decompressobj(wbits=31), 1, 0
     try:
         while piece := stream.read(PIECE):
+            packed += len(piece)
+            _within_limits(packed, 0)  # also of what unpacks to nothing
             while piece:
                 if unpack.eof:
                     # A preparing program writes its header last and puts it first, as a member of its own.

@@ -12,6 +12,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from monitoring.intake.opening import NESTED_AT_MOST, Layout
 from monitoring.schema import BY_NAME, CANONICAL, COLUMNS, LARGEST_COUNT, REQUIRED
 
@@ -32,8 +34,11 @@ UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 # No cell is longer than a line may be, and what is in a column that nobody keeps is no reason to reject its line.
 csv.field_size_limit(1 << 20)
 READ_DIGITS = 400  # of a whole number; one of more is no count and no name, and Python would not read it
-# What is within quotation marks (to the end, where none closes it), or one of the brackets.
-PIECES = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]')
+# To the end of the line, where no mark closes it.
+QUOTED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?')
+STEPS = np.zeros(256, dtype=np.int32)
+STEPS[[*b"{["]] = 1
+STEPS[[*b"}]"]] = -1
 
 
 class Rejected(Exception):
@@ -91,12 +96,8 @@ def _loaded(text: str, otherwise: str) -> Any:
 def _is_nested_deeply(text: str) -> bool:
     if text.count("{") + text.count("[") <= NESTED_AT_MOST:
         return False
-    depth = 0
-    for piece in PIECES.finditer(text):
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(piece[0], 0)
-        if depth > NESTED_AT_MOST:
-            return True
-    return False
+    signs = np.frombuffer(QUOTED.sub("", text).encode(), dtype=np.uint8)
+    return bool(np.cumsum(STEPS[signs]).max(initial=0) > NESTED_AT_MOST)
 
 
 def _number(digits: str) -> int | float:

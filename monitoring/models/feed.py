@@ -43,7 +43,7 @@ class Feed(models.Model):
     """A stream of batches from one provider. `batches` counts what came, `evaluated` how far the last evaluation knew.
 
     `last_batch_at` is of any batch, `last_rows_at` of one of which rows were kept; `newest_row_at` is the time of the
-    newest of them, and no later than when it came: a row that is dated ahead does not make a feed look fresh.
+    newest of them that is not dated ahead of when it came: such a row does not make a feed look fresh.
     """
 
     class State(models.TextChoices):
@@ -296,6 +296,8 @@ class AlertVersion(models.Model):
     # Rows of before it were not looked at; nor were those of so many batches, received first, as there were too many.
     cut_off = models.DateTimeField(null=True)
     batches_left_out = models.PositiveIntegerField(null=True)
+    # An authorisation permits it that was not on record and confirmed when the calls were made.
+    explained_afterwards = models.BooleanField(default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["alert", "number"], name="alert_version_once")]

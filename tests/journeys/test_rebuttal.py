@@ -77,7 +77,7 @@ def test_a_log_is_handed_in_to_a_notice_and_read_beside_what_was_permitted(
 
     # The rebuttal is a table.
     party.go("analysis", analysis.pk)
-    party.reads("Authorisations on record", f"{found.reference} (version 1)", "put on record afterwards", "time:")
+    party.reads("Authorisations on record", f"{found.reference} (version 1)", "No log shows the environment", "time:")
     party.reads("The authorisations that were compared (JSON)")
     [table] = analysis.report.content["authorisations"]
     assert table["rows"]

@@ -98,19 +98,42 @@ def test_ordinary_rows_open_no_alert(provider: User, tmp_path: Path) -> None:
     assert Feed.objects.get().evaluated == 1
 
 
-@pytest.mark.usefixtures("caseworker")
-@pytest.mark.parametrize(("confirmed", "alerts"), [(AT - timedelta(days=3), 0), (AT - timedelta(minutes=5), 1)])
-def test_work_that_was_permitted_in_time_opens_no_alert_and_what_was_permitted_afterwards_does(
-    provider: User, tmp_path: Path, confirmed: datetime, alerts: int
-) -> None:
+def permitted(provider: User, confirmed: datetime, **caps: int) -> None:
+    """An authorisation of all that the accounts which act together do, in November."""
     tester = cast.person(cast.organisation("Harrier plc"), "company_admin")
     accounts = sorted(hashed("account", f"together {n}") for n in range(8))
     content = {k: v for k, v in AUTHORISATION.items() if not k.startswith(("max_", "hours_"))}
     content |= {"starts_on": "2026-11-01", "ends_on": "2026-11-30", "accounts": accounts}
-    content |= {"models": ["m-large"], "endpoints": [], "networks": [], "user_agents": []}
+    content |= {"models": ["m-large"], "endpoints": [], "networks": [], "user_agents": [], **caps}
     with standing_at(confirmed):
         entry = authorisations.propose(by=provider, grantee="Harrier plc", content=content)
         authorisations.confirm(entry.pk, by=tester, name="Kit", capacity="Head")
+
+
+@pytest.mark.parametrize(("confirmed", "alerts"), [(AT - timedelta(days=3), 0), (AT - timedelta(minutes=5), 1)])
+def test_work_that_was_permitted_in_time_opens_no_alert_and_what_was_permitted_afterwards_does(
+    provider: User, caseworker: User, tmp_path: Path, confirmed: datetime, alerts: int
+) -> None:
+    permitted(provider, confirmed)
+    with standing_at(AT):
+        watched(provider, tmp_path, AT)
+        assert Alert.objects.count() == alerts
+    browser = cast.signed_in(caseworker)
+    for alert in Alert.objects.all():
+        assert "but it came afterwards" in browser.get(reverse("alert", args=[alert.reference])).content.decode()
+        assert browser.get(f"/api/v1/alerts/{alert.reference}/").json()["seen"]["explained_afterwards"] is True
+
+
+@pytest.mark.usefixtures("caseworker")
+@pytest.mark.parametrize(("before", "alerts"), [(False, 0), (True, 1)])
+def test_a_cap_that_may_have_been_used_up_before_explains_nothing(
+    provider: User, tmp_path: Path, before: bool, alerts: int
+) -> None:
+    """An evaluation reads some days: how much of a cap for the whole was used up before them it cannot know."""
+    permitted(provider, AT - timedelta(days=20), max_requests=100_000)
+    if before:
+        with standing_at(AT - timedelta(days=9)):
+            received(provider, tmp_path, usage_rows(AT - timedelta(days=9, hours=4), 4, together=False), "old")
     with standing_at(AT):
         watched(provider, tmp_path, AT)
         assert Alert.objects.count() == alerts

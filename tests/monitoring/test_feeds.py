@@ -117,7 +117,9 @@ def test_feeds_are_kept_apart_whatever_their_batches_are_called(provider: User) 
         (gzip.compress(lines(9))[:-9], "", {"content-encoding": "gzip"}, 400),
         (b"not gzip", "", {"content-encoding": "gzip"}, 400),
         (gzip.compress(lines(9)) + b"more", "", {"content-encoding": "gzip"}, 400),
-        (gzip.compress(lines(9)) + gzip.compress(b"") * 1000, "", {"content-encoding": "gzip"}, 400),
+        (gzip.compress(lines(9)) + gzip.compress(b"") * 10_000, "", {"content-encoding": "gzip"}, 400),
+        # One member that is all empty blocks: it unpacks to nothing.
+        (gzip.compress(b"")[:10] + b"\0\0\0\xff\xff" * 300_000, "", {"content-encoding": "gzip"}, 413),
         (lines(1), "", {"content-encoding": "br"}, 415),
         (gzip.compress(b"{" + b" " * (1 << 20)), "", {"content-encoding": "gzip"}, 413),
         (lines(101), "", {}, 413),
@@ -374,8 +376,13 @@ def test_rows_that_are_too_old_to_be_looked_at_are_said_to_be(provider: User, ca
     text = browser.get("/monitoring/").content.decode()
     assert "Only old rows: the last rows came less than a minute ago" in text
     assert "The newest row is of 11am on Tuesday 20 October 2026; only the last 7 days are looked at." in text
-    received(provider, tmp_path, lines(3, ts="2026-12-20T10:00:00Z"), "dated ahead")
-    assert Feed.objects.get().newest_row_at == AT
+    ahead = lines(3, ts="2026-12-20T10:00:00Z")
+    received(provider, tmp_path, ahead, "dated ahead")
+    assert "Only old rows: the last rows came" in browser.get("/monitoring/").content.decode()
+    received(
+        provider, tmp_path, ahead + lines(1, ts="2026-11-20T11:00:00Z", prompt_hash="q"), "one of today beside them"
+    )
+    assert Feed.objects.get().newest_row_at == AT - timedelta(hours=1)
     assert "On time: the last rows came" in browser.get("/monitoring/").content.decode()
 
 

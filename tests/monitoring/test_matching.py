@@ -83,6 +83,22 @@ def test_what_was_agreed_afterwards_explains_and_is_marked() -> None:
     assert told(replace(WHOLE, on_record=NEVER), replace(WHOLE, reference="P-2")) == (True, False)
 
 
+def panel(rows: Sequence[Row], *permits: Permit) -> str:
+    explanations = report_of(lines(list(rows)), Options(permits=permits))["explanations"]
+    return str(next(one["says"] for one in explanations if one["title"] == "Authorised red-teaming"))
+
+
+def test_the_panel_counts_whom_authorisations_are_about_and_not_only_whom_they_permit() -> None:
+    rows = [row(BEGIN + timedelta(hours=n), name) for n in range(10) for name in "abc"]
+    assert "No authorisation was compared with this log." in panel(rows)
+    told = panel(rows, permit(models=frozenset({"another"})))
+    assert "about 1 account of this log; 0 of them are within almost entirely." in told
+    told = panel(rows, permit(models=frozenset({"x"})), permit(accounts=frozenset("b"), entry="P-2", on_record=NEVER))
+    assert (
+        "about 2 accounts of this log; 1 of them are within almost entirely, 1 of these only by what was agreed" in told
+    )
+
+
 # --- The table ------------------------------------------------------------------------------------------------------------
 def test_calls_before_it_was_on_record_are_counted_apart() -> None:
     rows = [row(BEGIN + timedelta(hours=n)) for n in range(10)]
@@ -130,6 +146,10 @@ def test_an_amendment_begins_no_cap_anew() -> None:
         versions = permit(until=amended, entry="P", **cap), permit(since=amended, entry="P", **cap)
         first, second = table_of(rows, *versions)
         assert (first["outside"], second["outside"]) == ({}, {"cap": 3})
+    # What a day's cap puts outside uses up nothing of the whole: five of ten on the first day, five on the second.
+    both = [*rows, *(row(BEGIN + timedelta(days=1, hours=n)) for n in range(5))]
+    [table] = table_of(both, permit(requests=10, requests_a_day=5))
+    assert (table["within"], table["outside"]) == (10, {"cap": 5})
     # Two entries have caps of their own.
     first, second = table_of(rows, permit(requests=5), replace(permit(requests=5), reference="P-2"))
     assert first["outside"] == second["outside"] == {"cap": 5}
@@ -173,9 +193,12 @@ def by_hand(rows: Sequence[Row], permits: Sequence[Permit]) -> tuple[list[dict[s
             reason, unsaid = reason_by_hand(call, at, version)
             day = at.astimezone(LONDON).date()
             if reason is None:
-                calls, tokens = calls + 1, tokens + call["input_tokens"] + call["output_tokens"]
                 days[day] += 1
-                used = (calls, version.requests), (tokens, version.tokens), (days[day], version.requests_a_day)
+                if version.requests_a_day is not None and days[day] > version.requests_a_day:
+                    reason = "cap"
+            if reason is None:
+                calls, tokens = calls + 1, tokens + call["input_tokens"] + call["output_tokens"]
+                used = (calls, version.requests), (tokens, version.tokens)
                 if any(cap is not None and spent > cap for spent, cap in used):
                     reason = "cap"
             if reason is not None:
@@ -293,16 +316,17 @@ def test_each_row_is_matched_as_by_hand(
     try:
         names = reading.names["account"]
         counts = reading.all_rows.group_by("account").agg(n=reading.all_rows.count()).execute().set_index("account").n
-        shares, matches = _permitted(reading, reading.all_rows, counts)
+        found, matches = _permitted(reading, reading.all_rows, counts)
+        shares = {account: share for account, share in (found or {}).items() if share.by_any}
         rows_of = {names[account]: int(n) for account, n in counts.items()}
     finally:
         reading.close()
     tables, expected = by_hand(rows, permits)
-    found = [
+    counted = [
         {"rows": m.rows, "within": m.within, "afterwards": m.afterwards, "outside": m.outside, "unsaid": m.unsaid}
         for m in matches
     ]
-    assert found == tables
+    assert counted == tables
     assert {
         names[account]: (
             round(share.by_any * rows_of[names[account]]),
@@ -327,6 +351,7 @@ def test_each_row_is_matched_as_by_hand(
         ({"hours": ["09:00"]}, "hours are two times"),
         ({"hours": ["nine", "ten"]}, "hours are two times"),
         ({"caps": 5}, "caps is an object"),
+        ([WHOLE.said(), WHOLE.said()], "two versions of P-1 count at once"),
         ({"caps": {"requests": "5"}}, "the cap requests is a whole number"),
     ],
 )
@@ -346,6 +371,14 @@ def test_a_file_of_authorisations_that_is_none_says_why(tmp_path: Path, said: An
             str(tmp_path / "said"),
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_authorisations_without_a_name_are_not_taken_for_versions_of_one() -> None:
+    plain = {"accounts": ["a"], "starts": "2026-06-01T00:00:00Z", "ends": "2026-07-01T00:00:00Z"}
+    assert [one.reference for one in read_permits(json.dumps([plain, plain]).encode())] == [
+        "authorisation 1",
+        "authorisation 2",
+    ]
 
 
 def test_what_is_said_of_a_permit_is_read_as_that_permit() -> None:

@@ -148,6 +148,19 @@ def test_a_list_for_an_authorisation_has_the_hashes_that_a_log_has(
     assert prepare.main(command) == 1, "it never writes over a file unasked"
 
 
+@pytest.mark.parametrize("wide", ["10.1.0.0/16", "10.1.0.0/25", "2001:db8::/32", "10.1.0.0/"])
+def test_a_network_that_no_log_has_is_not_hashed(folder: Path, capsys: pytest.CaptureFixture[str], wide: str) -> None:
+    (folder / "list.txt").write_text(f"{wide}\n")
+    command = [str(folder / "list.txt"), str(folder / "hashed.txt"), "--key-file", str(folder / "key")]
+    assert prepare.main([*command, "--hash", "address"]) == 1
+    assert "a log has networks of /24 (IPv4) and /48 (IPv6)" in capsys.readouterr().err
+    assert not (folder / "hashed.txt").exists()
+    (folder / "list.txt").write_text("2001:db8:0:5::1\n2001:db8::/48\n")
+    assert prepare.main([*command, "--hash", "address"]) == 0
+    one, other = (folder / "hashed.txt").read_text().split()
+    assert one == other
+
+
 def test_a_line_of_a_list_that_is_no_address_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "list.txt").write_text("203.0.113.77\nexample.org\n")
     command = [str(folder / "list.txt"), str(folder / "hashed.txt"), "--key-file", str(folder / "key")]
