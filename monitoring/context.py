@@ -49,6 +49,8 @@ def _red_team(mine: pd.DataFrame, present: set[str], authorised: dict[int, Permi
     said = []
     if authorised is None:
         said.append("No authorisation was compared with this log.")
+    elif not authorised:
+        said.append("No call of this log is of an account or key that an authorisation names.")
     else:
         some = [share for share in authorised.values() if share.by_any >= EXPLAINED]
         late = sum(share.on_record < EXPLAINED for share in some)

@@ -247,7 +247,7 @@ def remarks(one: dict[str, Any]) -> list[str]:
         said.append("Some of it was put on record afterwards.")
     for term, count in one.get("unsaid", {}).items():
         said.append(f"{count:,} of the calls within do not say their {term}, which it limits.")
-    if one.get("capped"):
+    if one["rows"] and one.get("capped"):
         said.append("Its caps for the whole are counted from the first call of this log on.")
     if one.get("not_compared"):
         said.append(f"No log shows {', '.join(one['not_compared'])}.")

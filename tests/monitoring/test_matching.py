@@ -91,6 +91,7 @@ def panel(rows: Sequence[Row], *permits: Permit) -> str:
 def test_the_panel_counts_whom_authorisations_are_about_and_not_only_whom_they_permit() -> None:
     rows = [row(BEGIN + timedelta(hours=n), name) for n in range(10) for name in "abc"]
     assert "No authorisation was compared with this log." in panel(rows)
+    assert panel(rows, permit(accounts=frozenset({"other"}))).startswith("No call of this log is of an account or key")
     told = panel(rows, permit(models=frozenset({"another"})))
     assert "about 1 account of this log; 0 of them are within almost entirely." in told
     told = panel(rows, permit(models=frozenset({"x"})), permit(accounts=frozenset("b"), entry="P-2", on_record=NEVER))
