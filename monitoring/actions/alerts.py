@@ -55,10 +55,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Looked:
-    """The report about a window, and of how many batches there were too many rows to look at them as well."""
+    """The report about a window; of how many batches there were too many rows to look at them as well; and whether all is
+    there that caps of authorisations are about.
+    """
 
     report: dict[str, Any]
     left_out: int = 0
+    whole: bool = True
 
 
 # --- Evaluating: lease, look without a transaction, conclude ------------------------------------------------------------
@@ -114,12 +117,11 @@ def _looked_at(window: Window) -> Looked:
         if not parts:
             return Looked({"findings": []})
         kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
-        left_out = found.count() - len(chosen)
-        permits = _permits(chosen[0].organisation)
-        if left_out or window.has_rows_of_before():
-            # How much of a cap for the whole was used up by then is not to be seen here.
-            permits = [permit for permit in permits if permit.requests is None and permit.tokens is None]
-        return Looked(read(kept, Options(permits=permits, analytics=settings.ANALYTICS_URL)), left_out)
+        left_out, permits = found.count() - len(chosen), _permits(chosen[0].organisation)
+        report = read(kept, Options(permits=permits, analytics=settings.ANALYTICS_URL))
+        # How much of a cap for the whole was used up before is not to be seen here.
+        capped = any(permit.requests is not None or permit.tokens is not None for permit in permits)
+        return Looked(report, left_out, whole=not capped or not (left_out or window.has_rows_of_before()))
 
 
 def _windows_at(window: Window) -> dict[str, Any] | None:
@@ -163,9 +165,9 @@ def _conclude(window: Window, looked: Looked, windows: dict[str, Any] | None) ->
     """Put on record what was seen. Two that looked at once fold into the same alerts: the feed's lock is held."""
     feed = Feed.objects.select_for_update().get(pk=window.feed_id)
     report = looked.report
-    findings = _worth_reading(report)
+    findings = _worth_reading(report, looked.whole)
     known = [_Known.of(alert) for alert in feed.alerts.filter(_may_be_same(now())).order_by("pk")]
-    told = _Told(fingerprint(report), report.get("explanations", []), looked.left_out)
+    told = _Told(fingerprint(report), report.get("explanations", []), looked.left_out, looked.whole)
     for finding in findings:
         same = _same(finding, known)
         if same is None:
@@ -182,24 +184,34 @@ def _conclude(window: Window, looked: Looked, windows: dict[str, Any] | None) ->
     return feed
 
 
-def _worth_reading(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is at least a pattern and no authorisation explains; what only a later one does is for a person to judge. Of the
-    accounts of a set, the set alone.
+def _worth_reading(report: dict[str, Any], whole: bool) -> list[dict[str, Any]]:
+    """What is at least a pattern and no authorisation explains; what one explains only perhaps is for a person to judge. Of
+    the accounts of a set, the set alone.
     """
-    found = [f for f in report["findings"] if f["rung"] in RUNGS and (not f["explained"] or f["explained_afterwards"])]
+    found = [f for f in report["findings"] if f["rung"] in RUNGS and (not f["explained"] or _permission(f, whole))]
     in_sets = {account for f in found if f["unit"] == "set" for account in f["accounts"]}
     return [f for f in found if f["unit"] == "set" or not in_sets.issuperset(f["accounts"])]
 
 
 @dataclass(frozen=True)
 class _Told:
-    """Of the report that findings come from: its hash, what it says for or against innocent explanations, and how many
-    batches it left out.
+    """Of the report that findings come from: its hash, what it says for or against innocent explanations, how many batches
+    it left out, and whether all is there that caps are about.
     """
 
     sha256: str
     explanations: list[dict[str, str]]
     left_out: int
+    whole: bool
+
+
+def _permission(finding: dict[str, Any], whole: bool) -> str:
+    """Why a person should read what an authorisation explains; empty where none does, or nothing is in doubt."""
+    if not finding["explained"]:
+        return ""
+    if finding["explained_afterwards"]:
+        return AlertVersion.Permission.AFTERWARDS
+    return "" if whole else AlertVersion.Permission.CAP
 
 
 # --- Folding ------------------------------------------------------------------------------------------------------------
@@ -291,7 +303,7 @@ def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any],
         batches=window.batches,
         cut_off=window.since,
         batches_left_out=told.left_out,
-        explained_afterwards=finding["explained_afterwards"],
+        permission=_permission(finding, told.whole),
     )
 
 

@@ -58,9 +58,10 @@ class AlertVersionSerializer(serializers.Serializer[Any]):
         help_text="Of how many of those, received first, no row was looked at, as there were too many rows since "
         "`cut_off`. null: of a version that did not keep it yet",
     )
-    explained_afterwards = serializers.BooleanField(
+    permission = serializers.CharField(
         read_only=True,
-        help_text="An authorisation permits it that was not on record and confirmed when the calls were made",
+        help_text="If an authorisation permits it and a person should read it all the same, why: `afterwards` (it was not "
+        "on record and confirmed when the calls were made) or `cap` (how much of it was used up before is not known)",
     )
 
 

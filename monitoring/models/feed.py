@@ -278,6 +278,12 @@ class AlertVersion(models.Model):
     rows sees the same again; the first and the last are not known of versions from before they were kept.
     """
 
+    class Permission(models.TextChoices):
+        """An authorisation permits it, and a person should read it all the same."""
+
+        AFTERWARDS = "afterwards", "It was not on record and confirmed when the calls were made"
+        CAP = "cap", "How much of its cap was used up before these days is not known"
+
     alert = models.ForeignKey(Alert, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     at = models.DateTimeField()
@@ -296,8 +302,7 @@ class AlertVersion(models.Model):
     # Rows of before it were not looked at; nor were those of so many batches, received first, as there were too many.
     cut_off = models.DateTimeField(null=True)
     batches_left_out = models.PositiveIntegerField(null=True)
-    # An authorisation permits it that was not on record and confirmed when the calls were made.
-    explained_afterwards = models.BooleanField(default=False)
+    permission = models.CharField(max_length=10, choices=Permission.choices, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["alert", "number"], name="alert_version_once")]

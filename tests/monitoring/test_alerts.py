@@ -120,8 +120,9 @@ def test_work_that_was_permitted_in_time_opens_no_alert_and_what_was_permitted_a
         assert Alert.objects.count() == alerts
     browser = cast.signed_in(caseworker)
     for alert in Alert.objects.all():
-        assert "but it came afterwards" in browser.get(reverse("alert", args=[alert.reference])).content.decode()
-        assert browser.get(f"/api/v1/alerts/{alert.reference}/").json()["seen"]["explained_afterwards"] is True
+        page = browser.get(reverse("alert", args=[alert.reference])).content.decode()
+        assert "It was not on record and confirmed when the calls were made." in page
+        assert browser.get(f"/api/v1/alerts/{alert.reference}/").json()["seen"]["permission"] == "afterwards"
 
 
 @pytest.mark.usefixtures("caseworker")
@@ -136,7 +137,7 @@ def test_a_cap_that_may_have_been_used_up_before_explains_nothing(
             received(provider, tmp_path, usage_rows(AT - timedelta(days=9, hours=4), 4, together=False), "old")
     with standing_at(AT):
         watched(provider, tmp_path, AT)
-        assert Alert.objects.count() == alerts
+        assert [version.permission for version in AlertVersion.objects.all()] == ["cap"] * alerts
 
 
 @pytest.mark.usefixtures("then", "caseworker")
