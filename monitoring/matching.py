@@ -332,9 +332,7 @@ def _capped(marked: Any, versions: Sequence[Permit], years: range) -> Any:
         return marked
     day = 24 * HOUR
     counted = marked.mutate(
-        one=marked.reason.isnull().cast("int64"),
-        spent=ibis.ifelse(marked.reason.isnull(), marked.tokens, 0),
-        day=(marked.us + summer_time(marked.us, years)) // day,
+        one=marked.reason.isnull().cast("int64"), day=(marked.us + summer_time(marked.us, years)) // day
     )
     # What a day's cap puts outside uses up nothing of the caps for the whole.
     daily = ibis.window(group_by=counted.day, order_by=[counted.us, counted.line], preceding=(None, 0))
@@ -383,9 +381,13 @@ def matched(rows: Any, versions: Sequence[Permit]) -> list[Match]:
     return found
 
 
+# What tells a row of an account from its others; in a feed each batch has a line of that number.
+ROW = ("account", "line", "us", "tokens")
+
+
 def permitted_rows(marked: Any) -> Any:
-    """Of rows that `reasons` has marked those that are permitted: account, line, and 1 where it was on record then."""
-    return marked.filter(marked.reason.isnull()).select("account", "line", on_record=(~marked.afterwards).cast("int64"))
+    """Of rows that `reasons` has marked those that are permitted: ROW, and 1 where it was on record then."""
+    return marked.filter(marked.reason.isnull()).select(*ROW, on_record=(~marked.afterwards).cast("int64"))
 
 
 def covered(entries: Sequence[Any]) -> Any:
@@ -396,5 +398,5 @@ def covered(entries: Sequence[Any]) -> Any:
         rows = entries[0]
     else:
         every = ibis.union(*entries)
-        rows = every.group_by(["account", "line"]).agg(on_record=every.on_record.max())
+        rows = every.group_by(list(ROW)).agg(on_record=every.on_record.max())
     return rows.group_by("account").agg(n=rows.count(), on_record=rows.on_record.sum())

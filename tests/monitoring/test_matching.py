@@ -13,12 +13,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import hypothesis
+import ibis
 import pytest
 from django.core.management import CommandError, call_command
 from hypothesis import strategies as st
 
 from monitoring.intake import take_in
-from monitoring.matching import ALWAYS, NEVER, REASONS, UNSAID, Permit, read_permits, written
+from monitoring.matching import ALWAYS, NEVER, REASONS, UNSAID, Permit, covered, read_permits, written
 from monitoring.reading import Options, Reading, _permitted
 from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
 
@@ -73,6 +74,13 @@ def test_two_that_permit_half_each_explain_the_whole() -> None:
     assert told(replace(WHOLE, ends=half)) == (False, False)
     # What both permit counts once.
     assert told(replace(WHOLE, ends=half), replace(WHOLE, reference="P-2", ends=half)) == (False, False)
+
+
+def test_lines_of_two_batches_that_have_one_number_are_two_rows() -> None:
+    """A window of a feed is of many batches, each with lines of its own: 1, 2, 3."""
+    batches = {"account": [7, 7, 7], "line": [1, 1, 2], "us": [10, 20, 30], "tokens": [5, 5, 5], "on_record": [1, 0, 1]}
+    one, other = ibis.memtable(batches), ibis.memtable({**batches, "on_record": [0, 0, 1]})
+    assert covered([one, other]).execute().to_dict("records") == [{"account": 7, "n": 3, "on_record": 2}]
 
 
 def test_what_was_agreed_afterwards_explains_and_is_marked() -> None:
