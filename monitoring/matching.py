@@ -54,6 +54,11 @@ class Permit:
     # Terms that no log shows.
     not_compared: tuple[str, ...] = ()
 
+    @property
+    def capped(self) -> bool:
+        """Whether there is a cap for the whole: of an excerpt nobody knows how much of it was used up before."""
+        return self.requests is not None or self.tokens is not None
+
     @classmethod
     def read(cls, said: Mapping[str, Any], otherwise: str = "authorisation") -> Permit:
         """From a plain record, as docs/usage-log.md has it and `said` writes it; `otherwise` is what one without a name is
@@ -233,13 +238,16 @@ def _cap(caps: Mapping[str, Any], name: str) -> int | None:
 
 
 class Permitted(NamedTuple):
-    """Which share of an account's rows some authorisation permits, and one that was on record when they were made."""
+    """Which share of an account's rows some authorisation permits, one that was on record when they were made, and one
+    without a cap for the whole.
+    """
 
     by_any: float
     on_record: float
+    uncapped: float
 
 
-NOTHING_PERMITTED = Permitted(0.0, 0.0)
+NOTHING_PERMITTED = Permitted(0.0, 0.0, 0.0)
 
 
 @dataclass
@@ -385,18 +393,26 @@ def matched(rows: Any, versions: Sequence[Permit]) -> list[Match]:
 ROW = ("account", "line", "us", "tokens")
 
 
-def permitted_rows(marked: Any) -> Any:
-    """Of rows that `reasons` has marked those that are permitted: ROW, and 1 where it was on record then."""
-    return marked.filter(marked.reason.isnull()).select(*ROW, on_record=(~marked.afterwards).cast("int64"))
+def permitted_rows(marked: Any, versions: Sequence[Permit]) -> Any:
+    """Of rows that `reasons` has marked those that are permitted: ROW, and 1 where it was on record then (`on_record`) and
+    where there is no cap for the whole (`uncapped`).
+    """
+    capped = [place for place, version in enumerate(versions) if version.capped]
+    return marked.filter(marked.reason.isnull()).select(
+        *ROW,
+        on_record=(~marked.afterwards).cast("int64"),
+        uncapped=marked.version.notin(capped).cast("int64") if capped else ibis.literal(1, "int64"),
+    )
 
 
 def covered(entries: Sequence[Any]) -> Any:
-    """By account, of all entries together: how many of its rows some authorisation permits, and of how many it was on
-    record when they were made. A row that two permit counts once. `entries` are tables of `permitted_rows`.
+    """By account, of all entries together: how many of its rows some authorisation permits, how many one that was on record
+    when they were made, and one without a cap for the whole. A row that two permit counts once. `entries` are tables of
+    `permitted_rows`.
     """
     if len(entries) == 1:
         rows = entries[0]
     else:
         every = ibis.union(*entries)
-        rows = every.group_by(list(ROW)).agg(on_record=every.on_record.max())
-    return rows.group_by("account").agg(n=rows.count(), on_record=rows.on_record.sum())
+        rows = every.group_by(list(ROW)).agg(on_record=every.on_record.max(), uncapped=every.uncapped.max())
+    return rows.group_by("account").agg(n=rows.count(), on_record=rows.on_record.sum(), uncapped=rows.uncapped.sum())

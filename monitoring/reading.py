@@ -360,11 +360,11 @@ def _permitted(reading: Reading, rows: Any, counts: pd.Series) -> tuple[dict[int
             with reading.once(reasons(rows, versions, numbers, reading.years)) as marked:
                 matches += matched(marked, versions)
                 about.update(marked.select("account").distinct().execute().account.tolist())
-                tables.append(stack.enter_context(reading.once(permitted_rows(marked))))
+                tables.append(stack.enter_context(reading.once(permitted_rows(marked, versions))))
         found = covered(tables).execute().set_index("account")
     shares = {
-        int(account): Permitted(n / int(counts[account]), on_record / int(counts[account]))
-        for account, n, on_record in found.itertuples()
+        int(account): Permitted(*(int(n) / int(counts[account]) for n in (line.n, line.on_record, line.uncapped)))
+        for account, line in found.iterrows()
     }
     return {account: shares.get(account, NOTHING_PERMITTED) for account in sorted(about)}, matches
 

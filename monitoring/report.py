@@ -93,6 +93,8 @@ def finding(
         "explained": explained,
         # Not before somebody had to answer for it.
         "explained_afterwards": explained and not all(share.on_record >= EXPLAINED for share in shares),
+        # Of an excerpt nobody knows how much of such a cap was used up before.
+        "explained_by_caps": explained and not all(share.uncapped >= EXPLAINED for share in shares),
         "summary": f"{who} {then.join(sign.says for sign in signs)}.",
         "sentence": f"{who} {then.join(whole)}. But: {' '.join(caveats)}",
         "families": sorted(unit.families),
@@ -173,8 +175,7 @@ def report(
                 "outside_lines": m.lines,
                 "unsaid": m.unsaid,
                 "not_compared": list(m.permit.not_compared),
-                # Of a log that is an excerpt nobody knows how much was used up before.
-                "capped": m.permit.requests is not None or m.permit.tokens is not None,
+                "capped": m.permit.capped,
             }
             for m in matches
         ],

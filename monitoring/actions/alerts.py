@@ -55,8 +55,8 @@ class Window:
 
 @dataclass(frozen=True)
 class Looked:
-    """The report about a window; of how many batches there were too many rows to look at them as well; and whether all is
-    there that caps of authorisations are about.
+    """The report about a window; of how many batches there were too many rows to look at them as well; and whether these
+    are all calls that the feed has: else nobody sees how much of a cap for the whole was used up before.
     """
 
     report: dict[str, Any]
@@ -119,9 +119,7 @@ def _looked_at(window: Window) -> Looked:
         kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
         left_out, permits = found.count() - len(chosen), _permits(chosen[0].organisation)
         report = read(kept, Options(permits=permits, analytics=settings.ANALYTICS_URL))
-        # How much of a cap for the whole was used up before is not to be seen here.
-        capped = any(permit.requests is not None or permit.tokens is not None for permit in permits)
-        return Looked(report, left_out, whole=not capped or not (left_out or window.has_rows_of_before()))
+        return Looked(report, left_out, whole=not left_out and not window.has_rows_of_before())
 
 
 def _windows_at(window: Window) -> dict[str, Any] | None:
@@ -196,7 +194,7 @@ def _worth_reading(report: dict[str, Any], whole: bool) -> list[dict[str, Any]]:
 @dataclass(frozen=True)
 class _Told:
     """Of the report that findings come from: its hash, what it says for or against innocent explanations, how many batches
-    it left out, and whether all is there that caps are about.
+    it left out, and whether it is about all calls.
     """
 
     sha256: str
@@ -211,7 +209,7 @@ def _permission(finding: dict[str, Any], whole: bool) -> str:
         return ""
     if finding["explained_afterwards"]:
         return AlertVersion.Permission.AFTERWARDS
-    return "" if whole else AlertVersion.Permission.CAP
+    return AlertVersion.Permission.CAP if finding["explained_by_caps"] and not whole else ""
 
 
 # --- Folding ------------------------------------------------------------------------------------------------------------

@@ -270,7 +270,7 @@ class FeedSerializer(serializers.ModelSerializer[Feed]):
         extra_kwargs = {
             "last_batch_at": {"help_text": "When a batch came last"},
             "last_rows_at": {"help_text": "When rows came last of which some were kept: lateness counts from here"},
-            "newest_row_at": {"help_text": "The time of the newest row that was kept, at most that of its receipt"},
+            "newest_row_at": {"help_text": "The time of the newest kept row that is not dated ahead of its receipt"},
             "resumed_at": {"help_text": "When the feed was last watched again: the time of a pause is not late"},
         }
         read_only_fields = fields

@@ -78,9 +78,10 @@ def test_two_that_permit_half_each_explain_the_whole() -> None:
 
 def test_lines_of_two_batches_that_have_one_number_are_two_rows() -> None:
     """A window of a feed is of many batches, each with lines of its own: 1, 2, 3."""
-    batches = {"account": [7, 7, 7], "line": [1, 1, 2], "us": [10, 20, 30], "tokens": [5, 5, 5], "on_record": [1, 0, 1]}
-    one, other = ibis.memtable(batches), ibis.memtable({**batches, "on_record": [0, 0, 1]})
-    assert covered([one, other]).execute().to_dict("records") == [{"account": 7, "n": 3, "on_record": 2}]
+    rows = {"account": [7, 7, 7], "line": [1, 1, 2], "us": [10, 20, 30], "tokens": [5, 5, 5]}
+    one = ibis.memtable({**rows, "on_record": [1, 0, 1], "uncapped": [0, 0, 0]})
+    other = ibis.memtable({**rows, "on_record": [0, 0, 1], "uncapped": [1, 0, 0]})
+    assert covered([one, other]).execute().to_dict("records") == [{"account": 7, "n": 3, "on_record": 2, "uncapped": 1}]
 
 
 def test_what_was_agreed_afterwards_explains_and_is_marked() -> None:
@@ -180,7 +181,9 @@ def test_terms_that_the_log_says_nothing_of_are_named_and_not_held_against_it() 
 
 
 # --- Against the same in plain Python -------------------------------------------------------------------------------------
-def by_hand(rows: Sequence[Row], permits: Sequence[Permit]) -> tuple[list[dict[str, Any]], dict[str, tuple[int, int]]]:
+def by_hand(
+    rows: Sequence[Row], permits: Sequence[Permit]
+) -> tuple[list[dict[str, Any]], dict[str, tuple[int, int, int]]]:
     """Row by row: the tables, and by account how many of its rows are permitted, and how many were on record."""
     entries: dict[str, list[Permit]] = {}
     for one in permits:
@@ -217,11 +220,13 @@ def by_hand(rows: Sequence[Row], permits: Sequence[Permit]) -> tuple[list[dict[s
             table["unsaid"].update(unsaid)
             late = us(at) < version.on_record
             table["afterwards"] += late
-            permitted[place] = permitted.get(place, False) or not late
-    shares: dict[str, tuple[int, int]] = {}
-    for place, on_record in permitted.items():
-        n, before = shares.get(rows[place]["account"], (0, 0))
-        shares[rows[place]["account"]] = n + 1, before + on_record
+            known = permitted.get(place, (False, False))
+            free = version.requests is None and version.tokens is None
+            permitted[place] = known[0] or not late, known[1] or free
+    shares: dict[str, tuple[int, int, int]] = {}
+    for place, (on_record, uncapped) in permitted.items():
+        n, before, free = shares.get(rows[place]["account"], (0, 0, 0))
+        shares[rows[place]["account"]] = n + 1, before + on_record, free + uncapped
     return list(tables.values()), shares
 
 
@@ -337,10 +342,7 @@ def test_each_row_is_matched_as_by_hand(
     ]
     assert counted == tables
     assert {
-        names[account]: (
-            round(share.by_any * rows_of[names[account]]),
-            round(share.on_record * rows_of[names[account]]),
-        )
+        names[account]: tuple(round(one * rows_of[names[account]]) for one in share)
         for account, share in shares.items()
     } == expected
 
