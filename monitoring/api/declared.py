@@ -7,7 +7,10 @@ from typing import Any, ClassVar
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from monitoring.actions.analysis import read_analysis
 from monitoring.models import Analysis, Comparison, Feed
 from web.api import Kept
 
@@ -111,6 +114,12 @@ class DeclaredBeside(_Beside):
 
     serializer_class = ComparisonSerializer
     beside, called = Analysis, "analysis"
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What is counted in the log is of its report: the reading is on record like that of the report."""
+        answer = super().list(request, *args, **kwargs)
+        read_analysis(self.kwargs["pk"], by=request.user, shape="declared")  # type: ignore[arg-type]
+        return answer
 
 
 @extend_schema_view(get=extend_schema(tags=["usage"], summary="Declared disclosures beside a feed, for the ministry"))

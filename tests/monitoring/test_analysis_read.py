@@ -90,6 +90,19 @@ def test_a_program_s_reading_is_on_record(world: SimpleNamespace, item: Evidence
     assert len(read()) == 2, "how far it is says nothing of accounts"
 
 
+def test_what_is_counted_beside_disclosures_is_read_on_record(
+    world: SimpleNamespace, item: EvidenceItem, done: Analysis
+) -> None:
+    theirs = program(world, world.caseworker, "alerts:read")
+    assert theirs.get(f"/api/v1/analyses/{done.pk}/declared/").status_code == 200
+    assert [(by.is_service, shape) for by, _, _, shape, _ in read()] == [(True, "declared")]
+    assert (
+        program(world, world.rival_officer, "evidence:read").get(f"/api/v1/analyses/{done.pk}/declared/").status_code
+        == 403
+    )
+    assert len(read()) == 1
+
+
 def test_the_authority_s_reading_is_on_record(world: SimpleNamespace, item: EvidenceItem, done: Analysis) -> None:
     with transaction.atomic():
         grant([item], world.authority, projection=FULL, reason="test", by=world.caseworker)
