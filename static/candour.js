@@ -30,20 +30,11 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// What changes while one looks on: the part is fetched anew, and the whole page once the part is no longer on it.
-for (const part of document.querySelectorAll("[data-renew]")) {
-  const renew = async () => {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-    const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page && page.querySelector("[data-renew]");
-    if (page && !fresh) {
-      location.reload();
-      return;
-    }
-    if (fresh && !part.contains(document.activeElement)) {
-      part.replaceChildren(...fresh.childNodes);
-    }
-    setTimeout(renew, part.dataset.renew * 1000);
-  };
-  setTimeout(renew, part.dataset.renew * 1000);
-}
+// What htmx fetched may be another page, such as the one on which one signs in: that is shown whole, not a part of it.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { elt, serverResponse } = event.detail;
+  if (event.detail.shouldSwap && !serverResponse.includes(`id="${elt.id}"`)) {
+    event.detail.shouldSwap = false;
+    location.reload();
+  }
+});

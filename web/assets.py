@@ -1,4 +1,4 @@
-"""Copies the design system's prebuilt files from node_modules/ into static/vendor/.
+"""Copies the prebuilt files of the design system and of htmx from node_modules/ into static/vendor/.
 
 Run as `python -m web.assets` after `npm ci --ignore-scripts`. It needs the standard library only, so that it can run
 before anything else is installed.
@@ -68,12 +68,14 @@ def copy(modules: Path = MODULES, vendor: Path = VENDOR) -> list[Path]:
         "govuk": (modules / "govuk-frontend/dist/govuk", "govuk-frontend.min"),
         "moj": (modules / "@ministryofjustice/frontend/moj", "moj-frontend.min"),
     }
-    for source, stem in packages.values():
-        if not (source / f"{stem}.css").is_file():
-            raise AssetsMissing(f"{source} has no {stem}.css: run `npm ci --ignore-scripts` first.")
+    htmx = modules / "htmx.org/dist/htmx.min.js"
+    for needed in (*(source / f"{stem}.css" for source, stem in packages.values()), htmx):
+        if not needed.is_file():
+            raise AssetsMissing(f"{needed.parent} has no {needed.name}: run `npm ci --ignore-scripts` first.")
     if vendor.exists():
         shutil.rmtree(vendor)
-    written: list[Path] = []
+    (vendor / "htmx").mkdir(parents=True)
+    written = [Path(shutil.copyfile(htmx, vendor / "htmx" / htmx.name))]
     for name, (source, stem) in packages.items():
         target = vendor / name
         (target / "images").mkdir(parents=True)

@@ -66,8 +66,10 @@ def analysis_request(request: SignedInRequest, reference: str) -> HttpResponse:
 @login_required
 @require_safe
 def analysis(request: SignedInRequest, pk: int) -> HttpResponse:
-    """How far it is; when it is done, the report."""
+    """How far it is; when it is done, the report. The page of how far it is asks by htmx, and gives way to the report."""
     found = _find(request, pk)
+    if "HX-Request" in request.headers and found.state in ("done", "failed"):
+        return HttpResponse(headers={"HX-Refresh": "true"})
     listed = read_by(request.user).filter(pk=found.item_id).exists()
     page: dict[str, Any] = {"analysis": found, "item": found.item, "listed": listed}
     if found.state != "done":

@@ -70,13 +70,25 @@ def test_a_log_is_handed_in_to_a_notice_and_read_beside_what_was_permitted(
     assert hear(analysis.pk, read=item.size // 2, rows=1234, attempt=1)
     party.go("analysis", analysis.pk)
     party.reads("Being read", "45 % of the file", "1,234 rows found so far.")
+    # The page follows by itself, without being loaded anew: where one stands on it, one stays.
+    party.page.locator("#again").focus()
+    party.page.evaluate("window.still = true")
+    assert hear(analysis.pk, read=item.size, rows=2468, attempt=1)
+    party.page.get_by_text("90 % of the file").wait_for()
+    party.reads("2,468 rows found so far.")
+    assert (party.page.evaluate("window.still"), party.focused()) == (True, "again")
+    # Who is signed out meanwhile is asked to sign in, and does not sit before an empty page.
+    other_tab = enter(w.respondent)
+    other_tab.go("analysis", analysis.pk)
+    other_tab.page.context.clear_cookies()
+    other_tab.page.get_by_role("heading", name="Sign in").wait_for()
     clock.stand(MONDAY + timedelta(days=2, minutes=10))  # that worker is silent; another one begins again
     tasks.run_all()
     analysis.refresh_from_db()
     assert analysis.state == "done", analysis.failure
 
-    # The rebuttal is a table.
-    party.go("analysis", analysis.pk)
+    # The rebuttal is a table, and takes the place of the progress.
+    party.page.get_by_text("Authorisations on record").first.wait_for()
     party.reads("Authorisations on record", f"{found.reference} (version 1)", "No log shows the environment", "time:")
     party.reads("The authorisations that were compared (JSON)")
     [table] = analysis.report.content["authorisations"]

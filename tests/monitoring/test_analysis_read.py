@@ -75,6 +75,14 @@ def test_the_ministry_s_reading_is_on_record_in_every_shape(
     assert {e.details["version"] for e in Event.objects.filter(verb="evidence.analysis_read")} == {FULL}
 
 
+def test_the_page_that_waited_for_a_report_reads_nothing_of_it(world: SimpleNamespace, done: Analysis) -> None:
+    browser = signed_in(world.caseworker)
+    answer = browser.get(f"/analyses/{done.pk}/", headers={"hx-request": "true"})
+    assert (answer.content, answer.headers["HX-Refresh"], read()) == (b"", "true", [])
+    assert browser.get(f"/analyses/{done.pk}/").status_code == 200
+    assert len(read()) == 1
+
+
 def test_two_side_by_side_are_two_that_were_read(world: SimpleNamespace, item: EvidenceItem, done: Analysis) -> None:
     other = analysed(item_of(world, b"another"), by=world.officer)
     assert signed_in(world.supervisor).get(f"/analyses/{done.pk}/beside/{other.pk}/").status_code == 200
