@@ -21,7 +21,7 @@ from cases.actions.referrals import steps
 from cases.clock import LONDON, not_working
 from cases.models import Adjustment, Case, ExtensionRequest
 from config import acts
-from config.usage_story import send, usage_rows
+from config.usage_story import hashed, send, usage_rows
 from disclosures import actions as filings
 from disclosures.actions import authorisations
 from disclosures.models import Authorisation, Filing
@@ -293,9 +293,15 @@ def _resolved(story: Story, people: Cast) -> None:
 
 
 def _permitted(story: Story, people: Cast) -> Authorisation:
-    """One side lets the other test its models, registered and confirmed before the work begins."""
+    """One side lets the other test its models, registered and confirmed before the work begins. Of the eight accounts that
+    move as one in its log, it names two.
+    """
+    accounts = {kind: [hashed(kind, f"together {n}") for n in range(2)] for kind in ("account", "net")}
+    content = acts.authorisation_content(
+        accounts=accounts["account"], networks=accounts["net"], user_agents=["harvest-client/0.3"]
+    )
     with story.day(46, 11):
-        found = authorisations.propose(by=people["Edward Fenn"], grantee=HARRIER, content=acts.authorisation_content())
+        found = authorisations.propose(by=people["Edward Fenn"], grantee=HARRIER, content=content)
     with story.day(45, 9, 20):
         return authorisations.confirm(
             found.pk, by=people["Isobel Grant"], name="Isobel Grant", capacity="Head of evaluation"

@@ -40,9 +40,9 @@ def _row(at: datetime, account: str, chance: Random, **more: Any) -> dict[str, A
     return {
         "ts": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "account": account,
-        "model": "m-large",
+        "model": "heron-2",
         "status": 200,
-        "endpoint": "chat",
+        "endpoint": "/v1/chat",
         "prompt_hash": f"{chance.getrandbits(128):032x}",
         "finish_reason": "stop",
         "refused": False,

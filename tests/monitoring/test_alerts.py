@@ -105,7 +105,7 @@ def permitted(provider: User, confirmed: datetime, **caps: int) -> None:
     accounts = sorted(hashed("account", f"together {n}") for n in range(8))
     content = {k: v for k, v in AUTHORISATION.items() if not k.startswith(("max_", "hours_"))}
     content |= {"starts_on": "2026-11-01", "ends_on": "2026-11-30", "accounts": accounts}
-    content |= {"models": ["m-large"], "endpoints": [], "networks": [], "user_agents": [], **caps}
+    content |= {"models": ["heron-2"], "endpoints": [], "networks": [], "user_agents": [], **caps}
     with standing_at(confirmed):
         entry = authorisations.propose(by=provider, grantee="Harrier plc", content=content)
         authorisations.confirm(entry.pk, by=tester, name="Kit", capacity="Head")
