@@ -182,7 +182,7 @@ def permits_of(reference: str, history: History, registered_at: datetime) -> lis
                 entry=reference,
                 not_compared=(
                     "the environment",
-                    "techniques, but log-probabilities with a logit bias",
+                    "techniques other than log-probabilities with a logit bias",
                     *(("how many requests ran at once",) if terms.max_concurrency is not None else ()),
                 ),
             )
