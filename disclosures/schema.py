@@ -16,6 +16,9 @@ from functools import cached_property
 from typing import Any
 
 EXACT, ESTIMATED, NOT_KNOWN = "exact", "estimated", "not_known"
+# What a fact may say besides how sure it is.
+PARTS = ("value", "how", "why", "known_by")
+PARTS_USED = {EXACT: ("value",), ESTIMATED: ("value", "how"), NOT_KNOWN: ("why", "known_by")}
 # The largest number that an answer may be.
 MOST = 10**18
 # The longest list that an answer may be.
@@ -119,8 +122,18 @@ def _missing(key: str) -> Any:
     raise KeyError(key)
 
 
+# Whatever is asked: the ways in which JSON says that there is no answer (yet).
+BLANK: tuple[Any, ...] = (None, "", [])
+
+
 def is_blank(value: Any) -> bool:
+    """Whether it is one of `BLANK`; said at length, for this is asked of every answer."""
     return value is None or value == "" or value == []
+
+
+def parts_used(precision: Any) -> tuple[str, ...]:
+    """The parts of a fact that count beside its precision; before anybody has said how sure it is, all are kept."""
+    return PARTS_USED.get(precision, PARTS) if isinstance(precision, str) else PARTS
 
 
 def wrong_line(line: str, *, longest: int, spaces: bool) -> str:

@@ -1,8 +1,8 @@
 """Answers as a machine sends them: read strictly by the same descriptions from which the pages' forms are made.
 
-A number is not a text, an unknown name is refused, and nothing is guessed. What a whole filing lacks is not said here but
-by `disclosures.schema.problems`, for pages and machines alike. Errors are by the path of what they are about, its parts
-divided by slashes: "whose_activity", "volume_requests/how".
+A number is not a text, an unknown name is refused, and nothing is guessed. What is `BLANK` is no answer, whatever is
+asked. What a whole filing lacks is not said here but by `disclosures.schema.problems`, for pages and machines alike.
+Errors are by the path of what they are about, its parts divided by slashes: "whose_activity", "volume_requests/how".
 """
 
 from __future__ import annotations
@@ -15,16 +15,27 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, URLValidator
 
-from disclosures.schema import ESTIMATED, EXACT, MOST, MOST_LINES, NOT_KNOWN, Field, Schema, When, is_blank, wrong_line
+from disclosures.schema import (
+    MOST,
+    MOST_LINES,
+    PARTS,
+    PARTS_USED,
+    Field,
+    Schema,
+    When,
+    is_blank,
+    parts_used,
+    wrong_line,
+)
 
 REASON_LENGTH = 1000
 AT_MOST_WRONG = 50
 AT_MOST_REFERENCES = 200
-_REFERENCE = re.compile(r"E-[0-9]{4}-[0-9]{6,12}", re.ASCII)
-_USED = {EXACT: ("value",), ESTIMATED: ("value", "how"), NOT_KNOWN: ("why", "known_by")}
+REFERENCE = "E-[0-9]{4}-[0-9]{6,12}"
+TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_REFERENCE, _TIME = re.compile(REFERENCE), re.compile(TIME)
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _email, _url = EmailValidator(), URLValidator()
 
 
@@ -79,13 +90,13 @@ def path_of(schema: Schema, control: str) -> str:
 def _text(field: Field, answer: Any, *, most: int = 0) -> str:
     if not isinstance(answer, str):
         raise _Wrong("This must be a text.")
-    text = (answer.replace("\r\n", "\n").replace("\r", "\n") if "\r" in answer else answer).strip()
-    if _UNKEEPABLE.search(text):
-        raise _Wrong("This holds a character that cannot be kept.")
+    # As it was sent, which is all that the JSON Schema can speak of: a megabyte of spaces is too much as well.
     limit = most or field.max_length
-    if len(text) > limit:
+    if len(answer) > limit:
         raise _Wrong(f"This must be {limit} characters or less.")
-    return text
+    if _UNKEEPABLE.search(answer):
+        raise _Wrong("This holds a character that cannot be kept.")
+    return (answer.replace("\r\n", "\n").replace("\r", "\n") if "\r" in answer else answer).strip()
 
 
 def _checked(validate: Callable[[str], None], message: str) -> Callable[[Field, Any], str]:
@@ -149,8 +160,11 @@ def _lines(field: Field, answer: Any) -> list[str]:
     found = []
     for place, line in enumerate(answer):
         said = line.strip() if isinstance(line, str) else ""
-        # A surrogate is not printable, nor is any character that ends a line.
-        wrong = wrong_line(said, longest=field.max_length, spaces=field.kind == "lines") if said else "this is no text"
+        # Too long as it was sent, like a text. A surrogate is not printable, nor is any character that ends a line.
+        read_as = line if said and len(line) > field.max_length else said
+        wrong = (
+            wrong_line(read_as, longest=field.max_length, spaces=field.kind == "lines") if said else "this is no text"
+        )
         if wrong:
             raise _Wrong(f"{wrong[0].upper()}{wrong[1:]}.", str(place))
         found.append(said)
@@ -180,30 +194,36 @@ _KINDS: dict[str, Callable[[Field, Any], Any]] = {
 }
 
 
-def _fact(field: Field, answer: Any) -> dict[str, Any]:
+def _fact(field: Field, answer: Any) -> dict[str, Any] | None:
+    """A fact as far as it is written, None if nothing is: without its precision all parts are kept, as on the page.
+
+    Every part is read, so that none is taken whatever it is; those that do not go with the precision are not kept.
+    """
     if not isinstance(answer, dict):
         raise _Wrong('This must be an object: {"precision": "exact", "value": ...}.')
     for name in answer:
-        if name not in {"precision", "value", "how", "why", "known_by"}:
+        if name != "precision" and name not in PARTS:
             raise _Wrong("This is not asked here.", str(name)[:100].encode("utf-8", "replace").decode())
     precision = answer.get("precision")
-    if not isinstance(precision, str) or precision not in _USED:
-        raise _Wrong(f"This must be one of: {', '.join(_USED)}.", "precision")
+    if not is_blank(precision) and (not isinstance(precision, str) or precision not in PARTS_USED):
+        raise _Wrong(f"This must be one of: {', '.join(PARTS_USED)}.", "precision")
     fact: dict[str, Any] = {"precision": precision}
-    for part in _USED[precision]:
+    for part in PARTS:
         given = answer.get(part)
         if is_blank(given):
             continue
         try:
-            if part == "value":
-                fact[part] = _KINDS[field.kind](field, given)
-            elif part == "known_by":
-                fact[part] = _day(field, given)
-            else:
-                fact[part] = _text(field, given, most=REASON_LENGTH)
+            fact[part] = _part(field, part, given)
         except _Wrong as error:
             raise _Wrong(error.message, part) from None
-    return fact
+    used = ("precision", *parts_used(precision))
+    return {part: fact[part] for part in used if not is_blank(fact.get(part))} or None
+
+
+def _part(field: Field, part: str, given: Any) -> Any:
+    if part == "value":
+        return _KINDS[field.kind](field, given)
+    return _day(field, given) if part == "known_by" else _text(field, given, most=REASON_LENGTH)
 
 
 # --- The same, as a JSON Schema -----------------------------------------------------------------------------------------
@@ -222,7 +242,7 @@ def _described(field: Field) -> dict[str, Any]:
             "additionalProperties": False,
             "required": ["precision"],
             "properties": {
-                "precision": {"type": "string", "enum": list(_USED)},
+                "precision": {"type": "string", "enum": list(PARTS_USED)},
                 "value": value,
                 "how": reason,
                 "why": reason,

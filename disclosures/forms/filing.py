@@ -15,7 +15,18 @@ from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 
 from disclosures.forms.fields import LinesField, PlainText, TimeField, WholeField
-from disclosures.schema import ESTIMATED, EXACT, NOT_KNOWN, Content, Field, Schema, Section, When, is_blank
+from disclosures.schema import (
+    ESTIMATED,
+    EXACT,
+    NOT_KNOWN,
+    Content,
+    Field,
+    Schema,
+    Section,
+    When,
+    is_blank,
+    parts_used,
+)
 from web.fields import DayField
 from web.forms import Form
 
@@ -159,7 +170,8 @@ class SectionForm(Form):
         read = {"precision": self.cleaned_data.get(f"{field.name}_precision"), "value": self._stored(field, field.name)}
         for part in ("how", "why", "known_by"):
             read[part] = self._stored(field, f"{field.name}_{part}")
-        kept = {part: read[part] for part in _used(read["precision"]) if not is_blank(read[part])}
+        used = ("precision", *parts_used(read["precision"]))
+        kept = {part: read[part] for part in used if not is_blank(read[part])}
         return kept or None
 
     def _not_read(self, field: Field, whole: Content) -> Iterator[str]:
@@ -168,19 +180,10 @@ class SectionForm(Form):
             yield from (name for name in self.copies[field.name].values() if name != read)
             return
         parts = ("value", "precision", "how", "why", "known_by") if field.fact else ("value",)
-        used = _used(self.cleaned_data.get(f"{field.name}_precision")) if field.fact else parts
+        used = parts_used(self.cleaned_data.get(f"{field.name}_precision")) if field.fact else parts
         for part in parts:
             if not field.is_asked(whole) or (part not in used and part != "precision"):
                 yield field.name if part == "value" else f"{field.name}_{part}"
-
-
-def _used(precision: Any) -> tuple[str, ...]:
-    """The parts of a fact that count; before anybody has said how sure it is, all that was typed is kept."""
-    return {
-        EXACT: ("precision", "value"),
-        ESTIMATED: ("precision", "value", "how"),
-        NOT_KNOWN: ("precision", "why", "known_by"),
-    }.get(precision, ("value", "how", "why", "known_by"))
 
 
 def section_form(

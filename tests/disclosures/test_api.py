@@ -200,6 +200,11 @@ def test_dry_run_says_the_very_same_and_changes_nothing(program: Browser, standi
         ({"requests": {"precision": "exact", "value": 10**19}}, "requests/value"),
         ({"requests": {"precision": "perhaps", "value": 5}}, "requests/precision"),
         ({"requests": {"precision": "exact", "value": 5, "state": "x"}}, "requests/state"),
+        # What does not go with the precision is not kept, and is not taken whatever it is.
+        ({"requests": {"precision": "exact", "value": 5, "known_by": "soon"}}, "requests/known_by"),
+        ({"requests": {"precision": "not_known", "value": 2.5}}, "requests/value"),
+        ({"requests": {"how": "x" * 1001}}, "requests/how"),
+        ({"rate_controls": "x" + " " * 2000}, "rate_controls"),
         ({"colour": "red"}, "colour"),
         ({"filer_reference": "a b"}, "filer_reference"),
         ({"daily_quantities": ["E-2026-999999"]}, "daily_quantities"),
@@ -233,6 +238,21 @@ def test_every_model_field_by_name_changes_nothing_it_should_not(program: Browse
                 continue
             assert post(program, URL, sent).status_code == 400, name
     assert not Filing.objects.exists()
+
+
+def test_fact_of_which_nobody_has_said_how_sure_it_is_is_kept_and_asked_for(
+    program: Browser, standing: StandingDeclaration
+) -> None:
+    """As on the page, whose half-written drafts a program reads and sends back. It cannot be handed in so."""
+    half = {"value": 5, "why": "Two logs are missing"}
+    sent = {"content": {**item()["content"], "requests": {"precision": None, **half}}}
+    refused = post(program, URL, {**sent, "standing_declaration": standing.reference})
+    assert refused.status_code == 400
+    assert [e["pointer"] for e in refused.json()["errors"]] == ["#/content/requests/precision"]
+    made = post(program, URL, sent)
+    assert made.status_code == 201
+    assert [e["pointer"] for e in made.json()["missing"]] == ["#/content/requests/precision"]
+    assert Filing.objects.get().content()["requests"] == half
 
 
 def test_evidence_of_another_company_cannot_be_named(program: Browser, admin: User, storage: Any) -> None:
