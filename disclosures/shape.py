@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, URLValidator
 
 from disclosures.schema import (
+    BLANK,
     MOST,
     MOST_LINES,
     PARTS,
@@ -227,35 +228,49 @@ def _part(field: Field, part: str, given: Any) -> Any:
 
 
 # --- The same, as a JSON Schema -----------------------------------------------------------------------------------------
-def json_schema(schema: Schema) -> dict[str, Any]:
-    """What `read` takes, as JSON Schema. Nothing is required in it: a draft may lack anything."""
-    properties = {f.name: _described(f) for s in schema.sections for f in s.fields}
-    return {"type": "object", "additionalProperties": False, "properties": properties}
+def json_schema(schema: Schema, *, draft: bool = True) -> dict[str, Any]:
+    """What `read` takes, as JSON Schema.
+
+    A draft may lack anything, by leaving it out or by saying that there is no answer. What is no draft, because it
+    counts as soon as it is sent, has an answer to every question that is always asked.
+    """
+    needed = [] if draft else [f.name for f in schema.fields.values() if f.required is True]
+    properties = {f.name: _described(f, needed=f.name in needed) for f in schema.fields.values()}
+    described: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
+    return {**described, "required": needed} if needed else described
 
 
-def _described(field: Field) -> dict[str, Any]:
+def _or_blank(described: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [described, {"enum": list(BLANK)}]}
+
+
+def _described(field: Field, *, needed: bool) -> dict[str, Any]:
     value = _described_value(field)
     if field.fact:
         reason = {"type": "string", "maxLength": REASON_LENGTH}
-        value = {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["precision"],
-            "properties": {
-                "precision": {"type": "string", "enum": list(PARTS_USED)},
-                "value": value,
-                "how": reason,
-                "why": reason,
-                "known_by": {"type": "string", "format": "date"},
-            },
+        parts = {
+            "precision": {"type": "string", "enum": list(PARTS_USED)},
+            "value": value,
+            "how": reason,
+            "why": reason,
+            "known_by": {"type": "string", "format": "date"},
         }
-    needed = field.required.words if isinstance(field.required, When) else "Required" if field.required else "Optional"
-    return {**value, "title": field.label, "description": " ".join(filter(None, [f"{needed}.", field.hint]))}
+        properties = {name: _or_blank(part) for name, part in parts.items()}
+        value = {"type": "object", "additionalProperties": False, "properties": properties}
+    words = field.required.words if isinstance(field.required, When) else "Required" if field.required else "Optional"
+    said = {"title": field.label, "description": " ".join(filter(None, [f"{words}.", field.hint]))}
+    return {**(_answered(value) if needed else _or_blank(value)), **said}
+
+
+def _answered(value: dict[str, Any]) -> dict[str, Any]:
+    """The value without the blank ones among its kind."""
+    return {**value, **{"string": {"minLength": 1}, "array": {"minItems": 1}}.get(value["type"], {})}
 
 
 def _described_value(field: Field) -> dict[str, Any]:
     text: dict[str, Any] = {"type": "string", "maxLength": field.max_length}
     choice: dict[str, Any] = {"type": "string", "enum": [value for value, _ in field.choices]}
+    reference: dict[str, Any] = {"type": "string", "pattern": f"^{REFERENCE}$"}
     return {
         "text": text,
         "long": text,
@@ -263,11 +278,12 @@ def _described_value(field: Field) -> dict[str, Any]:
         "url": {**text, "format": "uri"},
         "choice": choice,
         "many": {"type": "array", "items": choice},
-        "evidence": {"type": "array", "items": {"type": "string", "maxLength": 24}},
+        "evidence": {"type": "array", "maxItems": AT_MOST_REFERENCES, "items": reference},
         "yesno": {"type": "boolean"},
         "day": {"type": "string", "format": "date"},
-        "time": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
-        "lines": {"type": "array", "maxItems": MOST_LINES, "items": text},
-        "codes": {"type": "array", "maxItems": MOST_LINES, "items": {**text, "pattern": "^\\S+$"}},
+        "time": {"type": "string", "pattern": f"^{TIME}$"},
+        # Space around a line is no part of it, and there is something in every line.
+        "lines": {"type": "array", "maxItems": MOST_LINES, "items": {**text, "pattern": "\\S"}},
+        "codes": {"type": "array", "maxItems": MOST_LINES, "items": {**text, "pattern": "^\\s*\\S+\\s*$"}},
         "whole": {"type": "integer", "minimum": 0, "maximum": MOST},
     }[field.kind]

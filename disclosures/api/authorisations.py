@@ -195,7 +195,7 @@ def _reading(do: Callable[..., Authorisation]) -> Callable[..., Authorisation]:
 
 
 def _body(**more: dict[str, Any]) -> dict[str, Any]:
-    properties = {**more, "content": json_schema(SCHEMA)}
+    properties = {**more, "content": json_schema(SCHEMA, draft=False)}
     body = {"type": "object", "additionalProperties": False, "required": list(properties), "properties": properties}
     return {"application/json": body}
 

@@ -30,7 +30,8 @@ from web.api import (
     refuse_unknown,
 )
 
-_STANDING = re.compile(r"(S-[0-9]{4}-[0-9]{6,12})?", re.ASCII)
+STANDING = "(S-[0-9]{4}-[0-9]{6,12})?"
+_STANDING = re.compile(STANDING)
 
 
 def _item(kind: str, sent: Any) -> act.Item:
@@ -200,7 +201,11 @@ def described_body(kind: str, *, standing: bool = True) -> dict[str, Any]:
     """For the schema: the body that holds one filing; with `standing`, also under whose declaration."""
     properties: dict[str, Any] = {"content": json_schema(SCHEMAS[kind])}
     if standing:
-        properties["standing_declaration"] = {"type": "string", "maxLength": 24}
+        properties["standing_declaration"] = {
+            "type": "string",
+            "pattern": f"^{STANDING}$",
+            "description": "Under which it is handed in, and is judged as a whole. Without one it stays a draft.",
+        }
     one = {"type": "object", "additionalProperties": False, "required": ["content"], "properties": properties}
     return {"application/json": one}
 

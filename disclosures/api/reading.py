@@ -17,6 +17,7 @@ from disclosures import actions as act
 from disclosures.catalogue import SCHEMAS
 from disclosures.models import Filing, FilingReview, FilingVersion
 from disclosures.rules import RULES
+from disclosures.shape import json_schema
 from ledger.digests import digest
 
 
@@ -70,12 +71,17 @@ def projected(request: Request, filing: Filing, content: dict[str, Any]) -> dict
     return {name: answer for name, answer in content.items() if name in open_fields}
 
 
+@extend_schema_field({"anyOf": [json_schema(schema) for schema in SCHEMAS.values()]})
+class DraftContent(serializers.DictField):
+    """What a draft says so far, of either kind: in the shape in which `save/` takes it."""
+
+
 class DraftSerializer(serializers.Serializer[Any]):
     """The working content, for the filer. Kept whole by `save/`: what is left out of it is no longer answered."""
 
     revision = serializers.IntegerField()
     sha256 = serializers.CharField(help_text="Of what would be declared as it stands")
-    content = serializers.DictField(help_text="Without what is confidential, unless the token has that scope")
+    content = DraftContent(help_text="Without what is confidential, unless the token has that scope")
 
 
 class ReviewSerializer(serializers.ModelSerializer[FilingReview]):
