@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.core.files.storage import storages
 from django.db import transaction
+from django.db.models import ProtectedError
 from django.db.models.fields.files import FieldFile
 
 from accounts.actions import forget_content
@@ -97,7 +98,10 @@ def _store(folder: str, file: Any, stored: list[str]) -> str:
 
 @action
 def remove(item_id: int, *, by: User) -> None:
-    """Take back a file that has not been handed in. Once handed in, nothing is removed: hand in a better copy."""
+    """Take back a file that has not been handed in. Once handed in, nothing is removed: hand in a better copy.
+
+    Raises Conflict as well for what something rests on that is itself kept: an item made from it, or an analysis.
+    """
     item = EvidenceItem.objects.select_for_update().get(pk=item_id)
     check(by, RULES["remove"], item)
     later = item.derivations.values_list("reference", flat=True).first()
@@ -106,7 +110,10 @@ def remove(item_id: int, *, by: User) -> None:
     names = [item.file.name, item.public_file.name]
     record(by, "evidence.removed", item, audience=[item.organisation_id], private=True, sha256=item.sha256)
     forget_content(item.reference, "removed")
-    item.delete()
+    try:
+        item.delete()
+    except ProtectedError as error:  # by the apps above, whose rows are no business of this one
+        raise Conflict("An analysis of it was asked for, and is kept with the file. It stays.") from error
     transaction.on_commit(lambda: _delete(names))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +15,12 @@ from accounts.actions import make_client
 from accounts.models import User
 from evidence.actions import grant
 from evidence.models import NON_CONFIDENTIAL
+from ledger.models import Event
 from monitoring.actions.analysis import begin, hear
 from monitoring.models import Analysis
 from monitoring.work import work
 from tests.accounts.test_clients import bearer
+from tests.cast import evidence_item, signed_in
 from tests.evidence.conftest import world
 from tests.monitoring.test_analysis import LOG, item_of
 
@@ -78,6 +81,18 @@ def test_asking_again_is_the_same_analysis(world: SimpleNamespace, api: Browser)
     other = ask(api, item.reference)
     assert (other.status_code, other.json()["id"]) == (200, first.json()["id"])
     assert Analysis.objects.count() == 1
+
+
+def test_a_file_that_was_analysed_stays_with_its_report(world: SimpleNamespace, api: Browser, storage: Path) -> None:
+    """Also before it is handed in: what was found in a log is nothing without the log."""
+    item = evidence_item(world.officer, kind="access_log")
+    assert ask(api, item.reference).status_code == 201
+    refused = api.post(f"/api/v1/evidence/{item.reference}/remove/", {}, "application/json", headers={"if-match": "*"})
+    assert (refused.status_code, "analysis" in refused.json()["detail"]) == (409, True)
+    assert signed_in(world.officer).post(f"/evidence/{item.reference}/remove/").status_code == 409
+    assert (storage / item.file.name).exists()
+    assert Analysis.objects.get().item == item
+    assert not Event.objects.filter(verb="evidence.removed").exists()
 
 
 def test_a_client_that_only_writes_is_told_no_more_than_the_state(world: SimpleNamespace, api: Browser) -> None:
