@@ -297,10 +297,10 @@ def _permitted(story: Story, people: Cast) -> Authorisation:
     move as one in its log, it names two.
     """
     accounts = {kind: [hashed(kind, f"together {n}") for n in range(2)] for kind in ("account", "net")}
-    content = acts.authorisation_content(
-        accounts=accounts["account"], networks=accounts["net"], user_agents=["harvest-client/0.3"]
-    )
     with story.day(46, 11):
+        content = acts.authorisation_content(
+            accounts=accounts["account"], networks=accounts["net"], user_agents=["harvest-client/0.3"]
+        )
         found = authorisations.propose(by=people["Edward Fenn"], grantee=HARRIER, content=content)
     with story.day(45, 9, 20):
         return authorisations.confirm(

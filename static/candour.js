@@ -1,5 +1,15 @@
 // The page works without this file. It starts the design system's behaviour and says aloud what went wrong.
 
+// What htmx fetched may be another page, such as the one on which one signs in: that is shown whole, not a part of it.
+// Before anything is waited for: htmx does not wait for this file.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { elt, serverResponse } = event.detail;
+  if (event.detail.shouldSwap && !serverResponse.includes(`id="${elt.id}"`)) {
+    event.detail.shouldSwap = false;
+    location.reload();
+  }
+});
+
 // The libraries' addresses carry a hash, which only the template knows.
 const { govuk, moj } = document.querySelector("script[data-govuk]").dataset;
 
@@ -29,12 +39,3 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
 }
-
-// What htmx fetched may be another page, such as the one on which one signs in: that is shown whole, not a part of it.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { elt, serverResponse } = event.detail;
-  if (event.detail.shouldSwap && !serverResponse.includes(`id="${elt.id}"`)) {
-    event.detail.shouldSwap = false;
-    location.reload();
-  }
-});

@@ -11,7 +11,7 @@ from cases.models import Case, Referral
 from config import story
 from ledger.models import Event
 from ledger.time import standing_at
-from monitoring.models import Batch
+from monitoring.models import AnalysisReport, Batch
 
 
 @pytest.mark.django_db(transaction=True)
@@ -25,6 +25,10 @@ def test_story_is_told_and_the_watched_case_is_referred_by_itself(hour: int) -> 
         reference, refers_at = story.watched()
         assert refers_at == start + story.WATCH_FOR
         assert not Referral.objects.filter(case__reference=reference).exists()
+        # What the log says beside what was permitted: some of it within, some outside the agreed hours.
+        [beside] = AnalysisReport.objects.get().content["authorisations"]
+        assert 0 < beside["within"] < beside["rows"]
+        assert set(beside["outside"]) == {"hours"}
     with standing_at(refers_at - timedelta(seconds=1)):
         assert tasks.run_all()["referrals"].acted == 0
     with standing_at(refers_at + timedelta(seconds=5)):

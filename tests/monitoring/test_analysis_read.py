@@ -162,6 +162,8 @@ def test_what_is_not_done_has_nothing_to_read(world: SimpleNamespace, item: Evid
     browser = signed_in(world.caseworker)
     assert browser.get(f"/analyses/{waiting.pk}/").status_code == 200
     assert browser.get(f"/analyses/{waiting.pk}/report.json").status_code == 404
+    beside = program(world, world.caseworker, "alerts:read").get(f"/api/v1/analyses/{waiting.pk}/declared/")
+    assert (beside.status_code, beside.json()["results"]) == (200, [])
     assert read() == []
 
 
