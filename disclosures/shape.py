@@ -264,7 +264,8 @@ def _described(field: Field, *, needed: bool) -> dict[str, Any]:
 
 def _answered(value: dict[str, Any]) -> dict[str, Any]:
     """The value without those among its kind that say nothing: of a text, nothing but space."""
-    return {**{"string": {"pattern": "\\S"}, "array": {"minItems": 1}}.get(value["type"], {}), **value}
+    more: dict[str, dict[str, Any]] = {"string": {"pattern": "\\S"}, "array": {"minItems": 1}}
+    return {**more.get(value["type"], {}), **value}
 
 
 def _described_value(field: Field) -> dict[str, Any]:

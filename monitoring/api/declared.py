@@ -116,7 +116,7 @@ class DeclaredBeside(_Beside):
     beside, called = Analysis, "analysis"
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What is counted in the log is of its report: the reading is on record like that of the report, if there is one."""
+        """What is counted in the log is of its report: once there is one, the reading is on record like that of it."""
         answer = super().list(request, *args, **kwargs)
         if Analysis.objects.filter(pk=self.kwargs["pk"], state="done").exists():
             read_analysis(self.kwargs["pk"], by=request.user, shape="declared")  # type: ignore[arg-type]
