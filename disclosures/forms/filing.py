@@ -19,6 +19,7 @@ from disclosures.schema import (
     ESTIMATED,
     EXACT,
     NOT_KNOWN,
+    PARTS,
     Content,
     Field,
     Schema,
@@ -179,7 +180,7 @@ class SectionForm(Form):
             read = self.place(field.name) if field.is_asked(whole) else ""
             yield from (name for name in self.copies[field.name].values() if name != read)
             return
-        parts = ("value", "precision", "how", "why", "known_by") if field.fact else ("value",)
+        parts = ("precision", *PARTS) if field.fact else ("value",)
         used = parts_used(self.cleaned_data.get(f"{field.name}_precision")) if field.fact else parts
         for part in parts:
             if not field.is_asked(whole) or (part not in used and part != "precision"):
