@@ -209,6 +209,8 @@ class Log:
     limit: int | None  # the rate limit, in requests a minute, if it is known
     # Works an expression out, for as long as its table is used.
     once: Callable[[Any], AbstractContextManager[Any]]
+    # Is given the rows of each unit in each template cluster (unit, cluster, c), part by part; they are gone afterwards.
+    templates: Callable[[Any], None] = lambda each: None
 
 
 def measured(parts: Sequence[Any], log: Log) -> pd.DataFrame:
@@ -250,6 +252,7 @@ def _measured(rows: Any, log: Log, late: Any) -> pd.DataFrame:
         add(known.ceiling(rows, log.limit))
     if "template" in present:
         with log.once(known.templates(rows)) as each:
+            log.templates(each)
             add(known.concentration(each))
             if "prompt_hash" in present:
                 add(known.sweep(rows, each))

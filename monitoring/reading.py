@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from monitoring.clusters import SAMPLE, Hashes, centres, clusters, joined
 from monitoring.context import charts, explanations
 from monitoring.findings import Unit, compared, correct, signs_of
 from monitoring.indicators.content import AT_THE_LIMIT
-from monitoring.indicators.coordination import templates_of_each
+from monitoring.indicators.coordination import templates_of_each, used_often
 from monitoring.intake import Kept
 from monitoring.intake.ahead import ahead
 from monitoring.intake.database import within
@@ -221,8 +221,8 @@ class Reading:
                 file.writelines(_texts(lines))
         return digest.hexdigest()
 
-    def measure(self, *parts: Any) -> pd.DataFrame:
-        """The values of each unit; each of the parts has all the rows of its units."""
+    def measure(self, *parts: Any, templates: Callable[[Any], None] = lambda each: None) -> pd.DataFrame:
+        """The values of each unit; each of the parts has all the rows of its units. `templates` as of a Log."""
         log = Log(
             self.all_rows,
             self.present,
@@ -231,6 +231,7 @@ class Reading:
             limits=sorted(numbers_of(AT_THE_LIMIT).values()) if "finish_reason" in self.present else None,
             limit=self.options.rate_limit,
             once=self.once,
+            templates=templates,
         )
         return measured(parts, log)
 
@@ -278,9 +279,13 @@ def read(kept: Kept, options: Options = NOTHING_TOLD) -> dict[str, Any]:
 def _read(reading: Reading) -> dict[str, Any]:
     kept, options, names = reading.kept, reading.options, reading.names["account"]
     rows = reading.clustered()
-    values = reading.measure(*reading.parts(rows.mutate(unit=rows.account)))
+    often: list[Any] = []
+    values = reading.measure(
+        *reading.parts(rows.mutate(unit=rows.account)),
+        templates=lambda each: often.append(reading.keep(f"often_{len(often)}", used_often(each))),
+    )
     permitted, matches = _permitted(reading, rows, values.n)
-    found = sets.find(reading, rows, values)
+    found = sets.find(reading, rows, values, often)
     inside = {account for one in found for account in one.accounts}
     # Whose rows an authorisation explains is no peer either.
     authorised = {account for account, share in (permitted or {}).items() if share.by_any}

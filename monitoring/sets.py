@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
+from collections.abc import Sequence
 from typing import Any
 
 import ibis
@@ -11,7 +11,7 @@ import pandas as pd
 
 from monitoring import coordination
 from monitoring.findings import FALSE_ALARMS, Sign, Unit, signs_of
-from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things, uses
+from monitoring.indicators.coordination import hourly, shared_things, uses
 from monitoring.measures import scores
 from monitoring.reference import shipped
 
@@ -26,20 +26,19 @@ EVEN = 0.95  # of the greatest possible entropy: below it a split is not even, h
 MIXED = 0.85  # of a set's rows in the templates that tie it: below it they are judged alone
 
 
-def find(reading: Any, rows: Any, values: pd.DataFrame) -> list[coordination.Found]:
-    """I10 on the rows of a log: the coordinated sets, the largest first."""
+def find(reading: Any, rows: Any, values: pd.DataFrame, often: Sequence[Any]) -> list[coordination.Found]:
+    """I10 on the rows of a log: the coordinated sets, the largest first.
+
+    `often` are tables of what accounts ask often (`used_often`), as many as the log was measured in parts.
+    """
     frames = [
         shared_things(uses(rows, column), kind, column).execute()
         for kind, column in THINGS
         if _source(column) in reading.present
     ]
-    if "template" in reading.present:
-        # Part by part: there are as many templates as there are calls.
-        with ExitStack() as stack:
-            parts = reading.parts(rows)
-            each = [stack.enter_context(reading.once(uses(part, "cluster", TEMPLATE_ROWS))) for part in parts]
-            used = ibis.union(*each) if len(each) > 1 else each[0]
-            frames.append(shared_things(used, "template", "cluster").execute())
+    if often:
+        used = ibis.union(*often) if len(often) > 1 else often[0]
+        frames.append(shared_things(used, "template", "cluster").execute())
     heavy = [int(account) for account in values.index[values.n >= 480]]
     if len(heavy) >= 4:
         frames.append(coordination.rhythms(hourly(rows.filter(rows.account.isin(heavy))).execute()))

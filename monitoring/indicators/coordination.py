@@ -12,10 +12,18 @@ TEMPLATE_ROWS = 5
 PER_KIND = 12  # things of one kind for each account
 
 
-def uses(rows: Any, column: str, least: int = 1) -> Any:
-    """(account, column, n): the rows of each account with each value of a column, where there are at least `least`."""
-    used = rows.filter(rows[column].notnull()).group_by(["account", column]).agg(n=ibis._.count())
-    return used.filter(used.n >= least)
+def uses(rows: Any, column: str) -> Any:
+    """(account, column, n): the rows of each account with each value of a column."""
+    return rows.filter(rows[column].notnull()).group_by(["account", column]).agg(n=ibis._.count())
+
+
+def used_often(each: Any) -> Any:
+    """(account, cluster, n) of the template clusters that accounts use themselves, TEMPLATE_ROWS times at least.
+
+    `each` is (unit, cluster, c), counted for each account as a unit (`content.templates`).
+    """
+    own = each.filter(each.c >= TEMPLATE_ROWS)
+    return own.select(account=own.unit, cluster=own.cluster, n=own.c)
 
 
 def shared_things(used: Any, kind: str, column: str) -> Any:

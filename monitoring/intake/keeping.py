@@ -118,7 +118,7 @@ def take_in(
         if parquet:
             size = path.stat().st_size
             for table, rejected, share in parquet_tables(path, kept, limits):
-                keeper.add(table, rejected)
+                keeper.add(keeper.numbered(table), rejected)
                 tell(int(size * share), size, kept.rows)
         else:
             _read_text(path, limits, keeper, tell)
@@ -155,9 +155,11 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
         keeper.add(None, _too_long(lines))
         return
     last = 1
-    # Three at work: one unpacks, one reads what a row is, and this one keeps the rows.
-    for table, rejected, last in ahead(_tables(Blocks(layout), _blocks(first, second, pieces))):  # noqa: B007
-        keeper.add(table, rejected)
+    # Four at work: one unpacks, one reads what a row is, one gives texts their numbers, and this one writes.
+    tables = ahead(_tables(Blocks(layout), _blocks(first, second, pieces)))
+    numbered = ((keeper.numbered(table), rejected, after) for table, rejected, after in tables)
+    for rows, rejected, last in ahead(numbered):  # noqa: B007
+        keeper.add(rows, rejected)
         tell(lines.taken, size, kept.rows)
     keeper.add(None, _too_long(lines))
     if lines.cut:
@@ -226,17 +228,23 @@ class _Keeper:
         if found and len(self.kept.listed) < Limits.listed:
             self.kept.listed += found[: Limits.listed - len(self.kept.listed)]
 
-    def add(self, table: pa.Table | None, rejected: list[tuple[int, str]]) -> None:
-        """One block of rows and of rejected lines."""
-        self.kept.reasons.update(reason for _, reason in rejected)
-        self.reject(rejected)
+    def numbered(self, table: pa.Table | None) -> pa.Table | None:
+        """The rows as they are kept; what is counted of them is counted. One at a time, perhaps beside `add`."""
         if table is None or not table.num_rows:
-            return
-        self.kept.rows += table.num_rows  # until `finish` counts those that are kept
+            return None
         self.kept.unzoned += table.num_rows - (pc.sum(table["zoned"]).as_py() or 0)
         self.present |= {name for name in OPTIONAL if table[name].null_count < table.num_rows}
-        columns = {kept: _typed(table, source, kind) for kept, (source, kind) in PLAIN.items()} | self._numbers(table)
-        self.waiting.append(pa.table(columns))
+        plain = {kept: _typed(table, source, kind) for kept, (source, kind) in PLAIN.items()}
+        return pa.table(plain | self._numbers(table))
+
+    def add(self, rows: pa.Table | None, rejected: list[tuple[int, str]]) -> None:
+        """One block of rows, numbered, and of rejected lines."""
+        self.kept.reasons.update(reason for _, reason in rejected)
+        self.reject(rejected)
+        if rows is None:
+            return
+        self.kept.rows += rows.num_rows  # until `finish` counts those that are kept
+        self.waiting.append(rows)
         if sum(len(read) for read in self.waiting) >= GROUP:
             self._write()
 
@@ -270,14 +278,14 @@ class _Keeper:
         if kind in self.full:
             return
         known = self.known[kind]
-        fresh = {n: number for n, number in zip(names.to_pylist(), numbers.to_pylist(), strict=True) if n not in known}
-        if not fresh:
+        all_of = names.to_pylist()
+        if not (fresh := [place for place, name in enumerate(all_of) if name not in known]):
             return
-        known.update(fresh)
+        known.update(all_of)
         if kind != "account" and len(known) > NAMES_AT_MOST:
             self.full.add(kind)
             known.clear()
-        self.db.register("fresh", pa.table({"number": list(fresh.values()), "name": list(fresh)}))
+        self.db.register("fresh", pa.table({"number": numbers.take(fresh), "name": names.take(fresh)}))
         self.db.execute("INSERT INTO names SELECT ?, number, name FROM fresh", [kind])
         self.db.unregister("fresh")
 
@@ -292,22 +300,23 @@ class _Keeper:
         else:
             pq.write_table(_empty(), self.raw)
         raw = f"read_parquet('{self.raw}')"
-        same = "hash(us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session)"
+        same = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
+        # Which rows may be the same is told from the few columns in which calls differ, where the log has them.
+        hashed = "hash(us, account, tin, tout, prompt)" if "prompt_hash" in self.present else f"hash({same})"
         certain = self._tells_calls_apart()
         twice = db.execute(
-            f"SELECT h FROM (SELECT {same} AS h FROM {raw}) GROUP BY h HAVING count(*) > 1"  # noqa: S608
+            f"SELECT h FROM (SELECT {hashed} AS h FROM {raw}) GROUP BY h HAVING count(*) > 1"  # noqa: S608
         ).to_arrow_table()
         keep = ""
         if twice.num_rows:
             db.register("twice", twice)
             db.execute(
                 f"""CREATE TEMP TABLE again AS SELECT line, first FROM (SELECT line, min(line) OVER same AS first,
-                row_number() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {same}
-                WINDOW same AS (PARTITION BY us, account, model, tin, tout, status, refused, key, net, endpoint, prompt,
-                template, session ORDER BY line)) WHERE nth > 1"""  # noqa: S608
+                row_number() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {hashed}
+                WINDOW same AS (PARTITION BY {same} ORDER BY line)) WHERE nth > 1"""  # noqa: S608
             )
             (count,) = db.execute("SELECT count(*) FROM again").fetchone() or (0,)
-            if certain:
+            if certain and count:
                 kept.reasons["says the same as an earlier line"] += count
                 listed = db.execute("SELECT line FROM again ORDER BY line LIMIT ?", [limits.listed]).fetchall()
                 self.reject([(line, "says the same as an earlier line") for (line,) in listed])

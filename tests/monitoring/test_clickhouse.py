@@ -19,7 +19,7 @@ import pytest
 from chdb.session import Session
 
 from monitoring import indicators as known
-from monitoring.indicators.coordination import hourly, shared_things, uses
+from monitoring.indicators.coordination import hourly, shared_things, used_often, uses
 from monitoring.indicators.timing import first_seen
 from monitoring.indicators.volume import models
 from monitoring.intake import take_in
@@ -66,7 +66,7 @@ EXPRESSIONS: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "hourly": (hourly, ["account", "hour"]),
     "shared networks": (lambda rows: shared_things(uses(rows, "net"), "net", "net"), ["account", "thing"]),
     "shared templates": (
-        lambda rows: shared_things(uses(rows, "cluster", 5), "template", "cluster"),
+        lambda rows: shared_things(used_often(known.templates(rows)), "template", "cluster"),
         ["account", "thing"],
     ),
 }

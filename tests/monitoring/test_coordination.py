@@ -11,7 +11,8 @@ import pytest
 
 from monitoring import coordination
 from monitoring.coordination import busy_hours, even_split, one_scheduler, rhythms, shares_of, together
-from monitoring.indicators.coordination import PER_KIND, hourly, shared_things, templates_of_each, uses
+from monitoring.indicators.content import templates
+from monitoring.indicators.coordination import PER_KIND, hourly, shared_things, templates_of_each, used_often, uses
 from monitoring.sets import _dealt, _in_no_order
 from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
 from tests.monitoring.tables import HOUR, MONDAY, SECOND, at, kept
@@ -31,12 +32,18 @@ def use(account: int, **things: int) -> dict[str, Any]:
 
 
 # --- What accounts share ----------------------------------------------------------------------------------------------
-def test_shared_things_are_those_of_two_accounts_with_enough_rows() -> None:
+def test_shared_things_are_those_of_two_accounts() -> None:
     rows = kept(at(0, 1, 2, unit=1, net=7) + at(0, 1, unit=2, net=7) + at(0, unit=2, net=8) + at(0, 1, unit=3, net=9))
     told = shared_things(uses(rows, "net"), "net", "net").execute().sort_values("account")
     assert told[["account", "kind", "thing", "n"]].values.tolist() == [[1, "net", 7, 3], [2, "net", 7, 2]]
-    # With three rows at least, the second account does not use it any more, and so nobody shares it.
-    assert shared_things(uses(rows, "net", 3), "net", "net").execute().empty
+
+
+@pytest.mark.parametrize(("calls", "shared"), [(4, []), (5, [[1, 7, 6], [2, 7, 5]])])
+def test_templates_are_shared_by_those_who_use_them_five_times(calls: int, shared: list[list[int]]) -> None:
+    # The second account's calls are one too few for the template to count as its own, and so nobody shares it.
+    rows = kept([use(1, cluster=7)] * 6 + [use(2, cluster=7)] * calls + [use(2, cluster=8)] * 9)
+    told = shared_things(used_often(templates(rows)), "template", "cluster").execute().sort_values("account")
+    assert told[["account", "thing", "n"]].values.tolist() == shared
 
 
 def test_of_each_account_the_things_it_uses_most_are_kept() -> None:

@@ -140,6 +140,17 @@ def test_every_row_is_read_or_rejected_by_its_line_and_reason() -> None:
     assert told == {line: BAD[bad] for line, bad in where.items()}
 
 
+@pytest.mark.parametrize("again", [0, 1])
+@pytest.mark.parametrize(
+    "other", [{"session": "other"}, {"template": "other"}, {"model": "other"}, {"status": 500}, {"refused": True}]
+)
+def test_a_call_that_differs_in_one_thing_alone_is_another_call(other: dict[str, Any], again: int) -> None:
+    row = {**ROWS[0], "session": "one", "template": "one", "model": "one", "status": 200, "refused": False}
+    report = report_of(lines([row, row | other] + [row] * again))
+    assert (report["rows"], report["rejected"]) == (2, again)
+    assert [one["line"] for one in report["rejected_lines"]] == [3] * again
+
+
 def test_times_of_every_kind_are_the_same_instant() -> None:
     at = [
         "2026-03-02T12:00:00Z",
