@@ -22,8 +22,9 @@ class Numbers:
     """Gives texts their numbers. The same text has the same number in every file."""
 
     def __init__(self) -> None:
-        # Of its own: the rows of an answer are in the order of the question, which costs where it does not matter.
-        self.db = duckdb.connect(config={"threads": 2})
+        # Of its own: the rows of an answer are in the order of the question, which costs where it does not matter. One
+        # thread: others have work for the other processors.
+        self.db = duckdb.connect(config={"threads": 1})
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -33,10 +34,8 @@ class Numbers:
         """For each array of texts, all of one length, the array of their numbers (int64); null stays null."""
         if not texts:
             return {}
-        self.db.register("texts", pa.table(texts))
         asked = ", ".join(f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {name}" for name in texts)
-        found = self.db.execute(f"SELECT {asked} FROM texts").to_arrow_table()  # noqa: S608 - names of columns of ours
-        self.db.unregister("texts")
+        found = self.db.from_arrow(pa.table(texts)).project(asked).to_arrow_table()
         return {name: whole(found[name]).view(pa.int64()) for name in texts}
 
     def of_words(self, words: dict[str, pa.DictionaryArray]) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
