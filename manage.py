@@ -32,7 +32,8 @@ WITHOUT_DATABASE = {
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    # What is imported stays: it is not looked through for garbage hundreds of times, which is a fifth of a start.
+    # What is imported stays: it is not looked through for garbage hundreds of times, which is a fifth of a start. A command
+    # that holds much in few objects looks more often (analyse_log).
     gc.set_threshold(50_000)
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "help")
     role = os.environ.setdefault("CANDOUR_DB_ROLE", "owner" if command in AS_OWNER else "app")

@@ -86,7 +86,10 @@ class Block(NamedTuple):
 
 def block_of(number: int, data: bytes) -> Block:
     """The lines of `data`, of which the first has this number."""
-    return Block(number, data, np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == NEWLINE))
+    text = np.frombuffer(data, dtype=np.uint8)
+    # Piece by piece: of as many bytes as a block has, freed again and again, memory would come to lie in fragments.
+    found = [np.flatnonzero(text[at : at + PIECE] == NEWLINE) + at for at in range(0, len(text), PIECE)]
+    return Block(number, data, np.concatenate(found) if found else np.zeros(0, dtype=np.int64))
 
 
 @dataclass
