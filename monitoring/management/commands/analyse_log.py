@@ -69,7 +69,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Read, say how far it is, write."""
         # manage.py puts garbage off while it imports. Here a few objects hold all there is of a block of the file.
-        gc.freeze()
         gc.set_threshold(700)
         _give_back_large_pieces()
         if options["memory"]:
