@@ -210,7 +210,7 @@ class Log:
     # Works an expression out, for as long as its table is used.
     once: Callable[[Any], AbstractContextManager[Any]]
     # Is given the rows of each unit in each template cluster (unit, cluster, c), part by part; they are gone afterwards.
-    templates: Callable[[Any], None] = lambda each: None
+    templates: Callable[[Any], None]
 
 
 def measured(parts: Sequence[Any], log: Log) -> pd.DataFrame:
