@@ -20,8 +20,9 @@ import pyarrow as pa
 from monitoring.aggregated import LONGEST
 from monitoring.declared import FIGURES, SLACK, Declared
 from monitoring.intake.database import connect
+from monitoring.intake.keeping import SAME
 from monitoring.intake.numbers import numbers_of
-from monitoring.windows import SAME, rows_of
+from monitoring.windows import rows_of
 
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000  # microseconds
 FILES = 2000  # of one slice

@@ -62,6 +62,8 @@ PLAIN: dict[str, tuple[str, pa.DataType]] = {
 NAMED = ("account", "model", "endpoint", "net", "agent", "payment", "key", "finish")
 # Columns with few different values.
 SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "payment", "key", "max_tokens"]
+# What makes two rows the same call, in one file or in two.
+SAME = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
 GROUP = 20_000  # rows, at least, that are written together
 ENDS = ["account", "us"]  # columns of which each group of rows has its smallest and largest value on record
 NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
@@ -300,9 +302,8 @@ class _Keeper:
         else:
             pq.write_table(_empty(), self.raw)
         raw = f"read_parquet('{self.raw}')"
-        same = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
         # Which rows may be the same is told from the few columns in which calls differ, where the log has them.
-        hashed = "hash(us, account, tin, tout, prompt)" if "prompt_hash" in self.present else f"hash({same})"
+        hashed = "hash(us, account, tin, tout, prompt)" if "prompt_hash" in self.present else f"hash({SAME})"
         certain = self._tells_calls_apart()
         twice = db.execute(
             f"SELECT h FROM (SELECT {hashed} AS h FROM {raw}) GROUP BY h HAVING count(*) > 1"  # noqa: S608
@@ -311,9 +312,8 @@ class _Keeper:
         if twice.num_rows:
             db.register("twice", twice)
             db.execute(
-                f"""CREATE TEMP TABLE again AS SELECT line, first FROM (SELECT line, min(line) OVER same AS first,
-                row_number() OVER same AS nth FROM {raw} SEMI JOIN twice ON twice.h = {hashed}
-                WINDOW same AS (PARTITION BY {same} ORDER BY line)) WHERE nth > 1"""  # noqa: S608
+                f"""CREATE TEMP TABLE again AS SELECT line FROM {raw} SEMI JOIN twice ON twice.h = {hashed}
+                QUALIFY row_number() OVER (PARTITION BY {SAME} ORDER BY line) > 1"""  # noqa: S608
             )
             (count,) = db.execute("SELECT count(*) FROM again").fetchone() or (0,)
             if certain and count:
@@ -377,4 +377,4 @@ def _empty() -> pa.Table:
     return pa.schema(list(kinds.items())).empty_table()
 
 
-__all__ = ["Kept", "take_in"]
+__all__ = ["SAME", "Kept", "take_in"]
