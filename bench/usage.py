@@ -10,10 +10,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 from bench.detection.big import write_log
 from bench.measure import say
 
+SMALL = 5_000_000  # rows: so many are read again and again
 ROOT = Path(__file__).resolve().parent.parent
 COUNT = """
 import sys, duckdb
@@ -54,14 +56,13 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode, d
 
 def run(sizes: tuple[int, int], kinds: tuple[str, ...] = ("csv", "jsonl")) -> None:
     """Print times, memory, and the ratios with their targets."""
-    each: dict[tuple[str, int], tuple[float, float]] = {}
+    each: dict[tuple[str, int], float] = {}
     with tempfile.TemporaryDirectory(prefix="candour-usage-") as temporary:
         for kind in kinds:
             for size in sizes:
                 log = Path(temporary) / f"log.{kind}.gz"
                 write_log(log, size, kind)
                 say(f"=== {size:,} rows, {kind}, {log.stat().st_size / 1e6:,.0f} MB gzipped")
-                count = _time("DuckDB counts the rows", [sys.executable, "-c", COUNT, str(log)])
                 out = Path(temporary) / "report.json"
                 command = [
                     sys.executable,
@@ -73,15 +74,22 @@ def run(sizes: tuple[int, int], kinds: tuple[str, ...] = ("csv", "jsonl")) -> No
                     "--folder",
                     temporary,
                 ]
-                ours = _time("the whole analysis", command)
+                # One run differs from the next by a tenth: by turns, and the ratio in the middle. A large file is one.
+                ratios, seconds, memory = [], [], 0.0
+                for _ in range(3 if size <= SMALL else 1):
+                    count, _ = _time("DuckDB counts the rows", [sys.executable, "-c", COUNT, str(log)])
+                    ours, most = _time("the whole analysis", command)
+                    ratios.append(ours / count)
+                    seconds.append(ours)
+                    memory = max(memory, most)
                 # Of JSON Lines pandas makes six gigabytes for a million rows: five millions are more than a machine has.
-                if kind == "csv" and size <= 5_000_000:
+                if kind == "csv" and size <= SMALL:
                     _time("pandas, the same group-bys", [sys.executable, "-c", PANDAS, str(log)])
-                each[kind, size] = (ours[0] / count[0], ours[0] / size)
-                say(f"analysis beside the bare count: {ours[0] / count[0]:.2f} (target: at most 3)")
-                say(f"memory: {ours[1]:,.0f} MB (target: under 2,048)")
+                each[kind, size] = median(seconds) / size
+                say(f"analysis beside the bare count: {median(ratios):.2f} (target: at most 3)")
+                say(f"memory: {memory:,.0f} MB at most (target: under 2,048)")
                 log.unlink()
-            small, large = (each[kind, size][1] for size in sizes)
+            small, large = (each[kind, size] for size in sizes)
             say(
                 f"{kind}: time for each row at {sizes[1]:,} beside {sizes[0]:,}: {large / small:.2f} (target: at most 1.3)"
             )

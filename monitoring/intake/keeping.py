@@ -64,7 +64,7 @@ NAMED = ("account", "model", "endpoint", "net", "agent", "payment", "key", "fini
 SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "payment", "key", "max_tokens"]
 # What makes two rows the same call, in one file or in two.
 SAME = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
-GROUP = 20_000  # rows, at least, that are written together
+GROUP = 20_000  # rows, or names, at least, that are written together
 ENDS = ["account", "us"]  # columns of which each group of rows has its smallest and largest value on record
 NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
 LIMITS = Limits()
@@ -210,6 +210,7 @@ class _Keeper:
         db.execute("CREATE TABLE rejected (line BIGINT, reason VARCHAR)")
         self.known: dict[str, set[str]] = {kind: set() for kind in NAMED}
         self.full: set[str] = set()
+        self.fresh: list[pa.Table] = []
 
     def abandon(self) -> None:
         """Throw away what was begun. Nothing is closed: where there is no memory, that ends the process before it has said
@@ -287,13 +288,23 @@ class _Keeper:
         if kind != "account" and len(known) > NAMES_AT_MOST:
             self.full.add(kind)
             known.clear()
-        self.db.register("fresh", pa.table({"number": numbers.take(fresh), "name": names.take(fresh)}))
-        self.db.execute("INSERT INTO names SELECT ?, number, name FROM fresh", [kind])
-        self.db.unregister("fresh")
+        named = {"kind": pa.repeat(kind, len(fresh)), "number": numbers.take(fresh), "name": names.take(fresh)}
+        self.fresh.append(pa.table(named))
+        if sum(len(some) for some in self.fresh) >= GROUP:
+            self._put_names_on_record()
+
+    def _put_names_on_record(self) -> None:
+        """Those that wait: most blocks bring a few, and to write takes as long for few as for many."""
+        if self.fresh:
+            self.db.register("fresh", pa.concat_tables(self.fresh))
+            self.db.execute("INSERT INTO names SELECT kind, number, name FROM fresh")
+            self.db.unregister("fresh")
+            self.fresh = []
 
     def finish(self, limits: Limits) -> None:
         """Leave out rows that are in the file twice, write names and rejected lines."""
         kept, db = self.kept, self.db
+        self._put_names_on_record()
         if self.waiting:
             self._write()
         if self.writer is not None:

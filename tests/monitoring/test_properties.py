@@ -10,13 +10,14 @@ from typing import Any
 
 import hypothesis
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 
-from monitoring.intake import Kept, take_in
+from monitoring.intake import Kept, keeping, opening, take_in
 from monitoring.reading import Options, Reading, read
 from monitoring.windows import Part, merge
-from tests.monitoring.logs import Row, jumbled, lines, ordinary
+from tests.monitoring.logs import Row, as_csv, jumbled, lines, ordinary, report_of
 
 TOLD = Options(rate_limit=2)
 
@@ -51,6 +52,22 @@ def findings(kept: Kept, names: dict[str, str] | None = None) -> list[dict[str, 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(one, other, rtol=1e-9, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    "content", [lines(jumbled(4, accounts=4, heads=3, calls=400)), as_csv(ordinary(20, each=30))], ids=["jsonl", "csv"]
+)
+def test_in_how_many_blocks_a_file_is_read_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    at_once = report_of(content)
+    for name in ("BLOCK", "PIECE", "FEW"):
+        monkeypatch.setattr(opening, name, 4096)
+    monkeypatch.setattr(keeping, "GROUP", 64)
+    (tmp_path / "log").write_bytes(content)
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert pq.ParquetFile(kept.rows_path).num_row_groups > 4
+    assert read(kept) == at_once
 
 
 @pytest.mark.slow

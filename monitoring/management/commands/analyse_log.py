@@ -5,7 +5,6 @@ For whoever wants to check a report: the same file gives the same report.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import hashlib
 import json
@@ -24,21 +23,6 @@ from monitoring.declared import count
 from monitoring.intake import Unreadable, take_in
 from monitoring.matching import Permit, read_permits
 from monitoring.reading import Options, read, written
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-LARGE = 12 << 20  # bytes: a block of the file is larger
-
-
-def _give_back_large_pieces() -> None:
-    """Let the system have large pieces of memory back when they are free, where the C library keeps them (glibc).
-
-    Kept, those of blocks that are not quite as long as one another come to lie in fragments: half a gigabyte for every
-    fifty million rows.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGE)
-        mallopt(M_TRIM_THRESHOLD, 8 * LARGE)  # which would be small with the other one set, and asked for each time
 
 
 class Command(BaseCommand):
@@ -70,7 +54,6 @@ class Command(BaseCommand):
         """Read, say how far it is, write."""
         # manage.py puts garbage off while it imports. Here a few objects hold all there is of a block of the file.
         gc.set_threshold(700)
-        _give_back_large_pieces()
         if options["memory"]:
             most = options["memory"] << 20
             # What is written to, not all addresses (RLIMIT_AS): the code of the libraries and files that are looked at
