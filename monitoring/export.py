@@ -250,7 +250,8 @@ def remarks(one: dict[str, Any]) -> list[str]:
     if one["rows"] and one.get("capped"):
         said.append("Its caps for the whole are counted from the first call of this log on.")
     if one.get("not_compared"):
-        said.append(f"No log shows {', '.join(one['not_compared'])}.")
+        *first, last = one["not_compared"]
+        said.append(f"No log shows {', '.join(first) + ' or ' if first else ''}{last}.")
     return said
 
 

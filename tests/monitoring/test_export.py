@@ -76,7 +76,7 @@ def test_print_says_of_an_authorisation_what_came_late_and_what_was_not_compared
         "20 calls, 12 within; outside, by reason: cap: 8.",
         "5 of the calls within came before it was on record.",
         "12 of the calls within do not say their network, which it limits.",
-        "No log shows the environment, how many requests ran at once.",
+        "No log shows the environment or how many requests ran at once.",
         "None of the 3 accounts or keys that it names is in the log while it counted.",
     ):
         assert said in text
