@@ -32,6 +32,7 @@ ALLOWED = {
     ".jsonl": "application/x-ndjson",
     ".ndjson": "application/x-ndjson",
     ".gz": "application/gzip",
+    ".zst": "application/zstd",
     ".parquet": "application/vnd.apache.parquet",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -48,6 +49,8 @@ _MAGIC = {
     ".jpg": (b"\xff\xd8\xff",),
     ".jpeg": (b"\xff\xd8\xff",),
     ".gz": (b"\x1f\x8b",),
+    # A frame, or one to be skipped, which some programs write first (RFC 8878).
+    ".zst": (b"\x28\xb5\x2f\xfd", *(bytes([kind]) + b"\x2a\x4d\x18" for kind in range(0x50, 0x60))),
     ".parquet": (b"PAR1",),
     **dict.fromkeys(_OFFICE, (b"PK\x03\x04",)),
 }

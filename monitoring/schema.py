@@ -29,7 +29,8 @@ COLUMNS = (
     Column(
         "ts",
         "string",
-        "When the call was received: RFC 3339 with its zone, or seconds, milliseconds or microseconds since 1970 in UTC.",
+        "When the call was received: RFC 3339 with its zone, or seconds, milliseconds, microseconds or nanoseconds since "
+        "1970 in UTC.",
         required=True,
         most=40,
         aliases=("timestamp", "time", "start_time", "startTimeUnixNano", "time_unix_nano"),

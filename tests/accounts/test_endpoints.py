@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
@@ -239,6 +240,15 @@ def test_answers_are_kept_for_thirty_days(program: Browser) -> None:
         assert KeptAnswer.objects.exists()
     with standing_at(now() + timedelta(days=30)):
         actions.forget_answers()
+    assert not KeptAnswer.objects.exists()
+
+
+def test_sweeps_without_a_broker_forget_as_well(program: Browser) -> None:
+    post(program, idempotency_key="one")
+    call_command("run_sweeps")
+    assert KeptAnswer.objects.exists()
+    with standing_at(now() + timedelta(days=30)):
+        call_command("run_sweeps")
     assert not KeptAnswer.objects.exists()
 
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.models import Organisation
 from accounts.permissions import Rules
-from accounts.rules import RULES as ACCOUNT_RULES
+from accounts.rules import ORGANISATION_RULES
 from cases.models import Case, Notice, Referral
 from cases.rules import CASE_AFTER_REFERRAL, CASE_RULES, NOTICE_RULES, REFERRAL_RULES
 from disclosures.models import Authorisation, Filing
@@ -32,7 +32,7 @@ TABLES: tuple[tuple[str, Rules, Any, dict[str, tuple[str, str]]], ...] = (
     ("Usage feed", FEED_RULES, Feed.State, {}),
     ("Alert", ALERT_RULES, Alert.State, {}),
     ("Declared volume beside a log or a feed", COMPARISON_RULES, Comparison.State, {}),
-    ("Organisation", {k: ACCOUNT_RULES[k] for k in ("verify", "refuse")}, Organisation.State, {}),
+    ("Organisation", {k: rule for k, rule in ORGANISATION_RULES.items() if rule.to_state}, Organisation.State, {}),
     ("Webhook endpoint", ENDPOINT_RULES, Endpoint.State, {}),
     ("Webhook delivery", DELIVERY_RULES, Delivery.State, {}),
 )

@@ -40,6 +40,7 @@ class Command(BaseCommand):
             stop.wait(loop)
 
     def run(self) -> None:
+        from accounts.actions import forget_answers
         from cases.tasks import run_all as sweep
         from monitoring.tasks import run_all as analyse
         from monitoring.tasks import watch_all
@@ -48,3 +49,4 @@ class Command(BaseCommand):
 
         for name, tally in {**sweep(), **analyse(), **watch_all(), **deliver(), **run_webhooks()}.items():
             self.stdout.write(f"{name}: {tally.acted} done, {tally.failed} put off")
+        self.stdout.write(f"forget: {forget_answers()} done")
