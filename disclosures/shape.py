@@ -28,6 +28,7 @@ from disclosures.schema import (
     parts_used,
     wrong_line,
 )
+from web.fields import FIRST_YEAR, LAST_YEAR
 
 REASON_LENGTH = 1000
 AT_MOST_WRONG = 50
@@ -37,6 +38,7 @@ TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _REFERENCE, _TIME = re.compile(REFERENCE), re.compile(TIME)
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+DAY = {"type": "string", "format": "date", "pattern": "^(19|2[01])"}  # the years of `web.fields`
 _email, _url = EmailValidator(), URLValidator()
 
 
@@ -140,11 +142,14 @@ def _yesno(field: Field, answer: Any) -> bool:
 
 def _day(field: Field, answer: Any) -> str:
     try:
-        if isinstance(answer, str) and _DAY.fullmatch(answer):
-            return date.fromisoformat(answer).isoformat()
+        day = date.fromisoformat(answer) if isinstance(answer, str) and _DAY.fullmatch(answer) else None
     except ValueError:
-        pass
-    raise _Wrong("This must be a day such as 2026-11-24.")
+        day = None
+    if day is None:
+        raise _Wrong("This must be a day such as 2026-11-24.")
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise _Wrong(f"The year must be from {FIRST_YEAR} to {LAST_YEAR}.")
+    return day.isoformat()
 
 
 def _time(field: Field, answer: Any) -> str:
@@ -253,7 +258,7 @@ def _described(field: Field, *, needed: bool) -> dict[str, Any]:
             "value": value,
             "how": reason,
             "why": reason,
-            "known_by": {"type": "string", "format": "date"},
+            "known_by": DAY,
         }
         properties = {name: _or_blank(part) for name, part in parts.items()}
         value = {"type": "object", "additionalProperties": False, "properties": properties}
@@ -281,7 +286,7 @@ def _described_value(field: Field) -> dict[str, Any]:
         "many": {"type": "array", "items": choice},
         "evidence": {"type": "array", "maxItems": AT_MOST_REFERENCES, "items": reference},
         "yesno": {"type": "boolean"},
-        "day": {"type": "string", "format": "date"},
+        "day": DAY,
         "time": {"type": "string", "pattern": f"^{TIME}$"},
         # Space around a line is no part of it, and there is something in every line.
         "lines": {"type": "array", "maxItems": MOST_LINES, "items": {**text, "pattern": "\\S"}},

@@ -24,6 +24,7 @@ FIGURES = ("requests", "input_tokens", "output_tokens")
 SLACK = 86_400_000_000  # microseconds
 # What is told of the counting in a feed, beside the counts.
 TOLD = ("kind", "mixed", "silent", "elsewhere", "without_prompt_hash")
+YEARS = range(1900, 2200)  # of a day: what a disclosure may name, and what instants can be reckoned with
 ZONES = {"Europe/London", "UTC"}  # of a disclosure that names another one, days are taken as UTC
 
 
@@ -81,7 +82,8 @@ class Declared:
 
 def _day(fact: Any) -> date | None:
     value = fact.get("value") if isinstance(fact, dict) else None
-    return date.fromisoformat(value) if isinstance(value, str) else None
+    day = date.fromisoformat(value) if isinstance(value, str) else None
+    return day if day is not None and day.year in YEARS else None
 
 
 def _figure(fact: Any) -> dict[str, Any] | None:
@@ -174,4 +176,4 @@ def compared(said: Declared, counted: dict[str, Any], provider: str) -> dict[str
 
 
 def _written(us: int) -> str:
-    return datetime.fromtimestamp(us / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 
 from accounts.models import User
 from accounts.permissions import check
@@ -63,8 +63,8 @@ def receive_batch(sent: Sent, *, by: User, feed: str, batch_id: str, received_at
     An id is of its feed: the same in another feed is another batch.
 
     The files are written first, under a name of their own: if the row cannot be made they are removed again, and if
-    the process ends in between they are files that nothing names. Raises OtherContent for an id that has other rows,
-    Invalid for what is no usage log at all.
+    the process ends in between, or the database no longer says what became of the row, they are files that nothing names.
+    Raises OtherContent for an id that has other rows, Invalid for what is no usage log at all.
     """
     check(by, FEED_RULES["receive"])
     batch_id = batch_id or sent.sha256
@@ -83,6 +83,8 @@ def receive_batch(sent: Sent, *, by: User, feed: str, batch_id: str, received_at
             if (known := _known(by, feed, batch_id, sent)) is not None:
                 return known
             raise
+        except (OperationalError, InterfaceError):
+            raise  # the row may be there, or be there in a moment: its files are not to be missing then
         except BaseException:
             _forget(stored)
             raise
@@ -218,6 +220,9 @@ def _flush(name: str) -> None:
 
 
 def _forget(names: list[str]) -> None:
+    """Remove files, unless a row names them: what fails may come after the row was made for good."""
+    if names and Batch.objects.filter(file=names[0]).exists():
+        return
     for name in names:
         with contextlib.suppress(OSError):
             storages["default"].delete(name)

@@ -69,6 +69,11 @@ def test_a_disclosure_is_read_with_whole_days_of_its_zone_and_its_known_figures(
     assert summer.begins == datetime(2026, 6, 30, 23, tzinfo=UTC).timestamp() * 1e6
     assert summer.ongoing
     assert Declared.read("D", {"started_at": {"precision": "unknown", "why": "x"}}, date(2026, 4, 1)) is None
+    for year in ("0001", "0026", "9999"):  # which no instant is reckoned with
+        assert (
+            Declared.read("D", {"started_at": {"precision": "exact", "value": f"{year}-12-31"}}, date(2026, 4, 1))
+            is None
+        )
     assert set(declared().question()) == {"reference", "accounts", "begins", "ends"}, "no figure is asked about"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -275,6 +275,26 @@ def test_row_that_cannot_be_made_leaves_no_file(provider: User, storage: Path, b
     assert not Batch.objects.exists()
     mend()
     assert received(provider, tmp_path, lines(4), "b").rows == 4
+
+
+@pytest.mark.parametrize("wrong", [OperationalError("the connection is closed"), SystemExit(), RuntimeError("later")])
+def test_what_fails_once_the_row_is_made_takes_no_file_with_it(
+    provider: User, storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: BaseException
+) -> None:
+    """The database makes the row for good, and its answer is lost."""
+    keep = feeds._keep
+
+    def unanswered(*args: Any, **more: Any) -> Any:
+        keep(*args, **more)
+        raise wrong
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feeds, "_keep", unanswered)
+        with pytest.raises(type(wrong)):
+            received(provider, tmp_path, lines(4), "b")
+    batch = received(provider, tmp_path, lines(4), "b")
+    assert sorted(files(storage)) == sorted(storage / name for name in (batch.file, batch.names_file))
+    assert Batch.objects.get() == batch
 
 
 def test_kept_batch_is_neither_changed_nor_deleted(
