@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -162,14 +163,15 @@ def _text(said: dict[str, Any], name: str) -> str:
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------------
-def read(paths: Sequence[Path], *, since: int) -> dict[str, Any]:
-    """What the windows from `since` (seconds since 1970, UTC) on say, as plain JSON values: the same for the same rows.
+def read(paths: Sequence[Path], *, since: int, until: int) -> dict[str, Any]:
+    """What the windows say that end after `since` and begin before `until` (seconds since 1970, UTC), as plain JSON values:
+    the same for the same rows.
 
     A window that was sent again counts as it was sent last: `paths` are in the order of receipt.
     """
     tables = [pq.read_table(path).to_pandas().assign(batch=place) for place, path in enumerate(paths)]
     rows = pd.concat(tables, ignore_index=True) if tables else SCHEMA.empty_table().to_pandas().assign(batch=0)
-    rows = rows[rows.start + rows.seconds > since]
+    rows = rows[(rows.start + rows.seconds > since) & (rows.start < until)]
     rows = rows.sort_values(["account", "model", "start", "seconds", "batch", "line"])
     rows = rows.drop_duplicates(["account", "model", "start", "seconds"], keep="last")
     accounts = [_account(str(name), own) for name, own in rows.groupby("account", sort=True)]
@@ -200,12 +202,13 @@ def _account(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         if not calls:
             continue
         for at, part in _pieces(start, seconds):
-            instant = datetime.fromtimestamp(at, UTC)
+            ten = at // TEN_MINUTES
+            utc, london, day = _when(ten)
             n = calls * part / seconds
-            hours["utc"][instant.hour] += n
-            hours["london"][instant.astimezone(LONDON).hour] += n
-            days[f"{instant:%Y-%m-%d}"] += n
-            busy.add(at // TEN_MINUTES)
+            hours["utc"][utc] += n
+            hours["london"][london] += n
+            days[day] += n
+            busy.add(ten)
     span = max(busy) - min(busy) + 1 if busy else 0
     fine = bool((rows.seconds <= TEN_MINUTES).all())
     long_enough = span >= DAYS * 144
@@ -223,6 +226,13 @@ def _account(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         "active_share": _round(len(busy) / span) if long_enough and fine else None,
     }
     return told
+
+
+@lru_cache(maxsize=1 << 13)
+def _when(ten: int) -> tuple[int, int, str]:
+    """Of ten minutes since 1970, the hour in UTC and in London, and the day in UTC: windows share them by the thousand."""
+    instant = datetime.fromtimestamp(ten * TEN_MINUTES, UTC)
+    return instant.hour, instant.astimezone(LONDON).hour, f"{instant:%Y-%m-%d}"
 
 
 def _pieces(start: int, seconds: int) -> Iterator[tuple[int, int]]:

@@ -22,13 +22,18 @@ class AnalysisForm(Form):
     )
 
 
-class AlertReasonForm(Form):
+class ReasonForm(Form):
     reason = forms.CharField(
         label="Reason",
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 5}),
         help_text="Kept with your name. It is read when somebody asks why this was done",
     )
+
+
+class AlertReasonForm(ReasonForm):
+    # That which was read.
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=32767)
 
 
 class AlertTakeForm(AlertReasonForm):

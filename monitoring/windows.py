@@ -32,8 +32,8 @@ class Part:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-def merge(parts: Sequence[Part], folder: Path, *, since_us: int) -> Kept:
-    """The rows of all parts from `since_us` (microseconds since 1970, UTC) on, in one folder, as of one file.
+def merge(parts: Sequence[Part], folder: Path, *, since_us: int, until_us: int) -> Kept:
+    """The rows of all parts from `since_us` to before `until_us` (microseconds since 1970), as of one file.
 
     A row that is in two batches counts once, where the prompt's hash tells calls apart. The order of the parts changes
     nothing. Raises Unreadable when two accounts have one number.
@@ -51,16 +51,16 @@ def merge(parts: Sequence[Part], folder: Path, *, since_us: int) -> Kept:
     kept.simhashed = bool(templates) and all(part.simhashed for part in templates)
     db = connect(folder)
     try:
-        _write(db, parts, kept, since_us)
+        _write(db, parts, kept, since_us, until_us)
     finally:
         db.close()
     kept.rejected = sum(kept.reasons.values())
     return kept
 
 
-def _write(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], kept: Kept, since_us: int) -> None:
+def _write(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], kept: Kept, since_us: int, until_us: int) -> None:
     # Names of columns of this module and of files of this project: nothing here comes from outside.
-    rows = f"{rows_of([part.rows_path for part in parts])} WHERE us >= {since_us}"
+    rows = f"{rows_of([part.rows_path for part in parts])} WHERE us >= {since_us} AND us < {until_us}"
     certain = all("prompt_hash" in part.columns for part in parts)
     once = ""
     if certain and len(parts) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,36 +27,43 @@ from monitoring.reading import METHOD, Options, fingerprint, read
 from monitoring.rules import ALERT_RULES, FEED_RULES
 from monitoring.windows import Part, merge
 from notifications.actions import tell
-from web.problems import Invalid
+from web.problems import Conflict, Invalid
 
 RUNGS = {"pattern": 1, "corroborated pattern": 2}
 SAME = 0.5  # of the accounts of both findings, at least so many in common: it is the same one
+CALLS_IN_A_WINDOW = 10  # rows of calls that take as much memory, about, as one of windows
+# By so much may a provider's clock be fast. What is dated further ahead waits until its time has come: it would lie in the
+# last days of every evaluation until then, and nobody could end what is seen in it.
+AHEAD = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Window:
-    """What one evaluation looks at: how many batches of the feed it knows of, the last of them, and from when on."""
+    """What one evaluation looks at: how many batches of the feed it knows of, the last of them, rows from when to when."""
 
     feed_id: int
     batches: int
     last_batch: int
     since: datetime
+    until: datetime
 
     def of(self, kind: str) -> QuerySet[Batch]:
         """The batches that have rows from then on, the latest received first. What comes meanwhile is for the next one."""
         known = Batch.objects.filter(feed=self.feed_id, kind=kind, pk__lte=self.last_batch)
         return known.since(self.since)
 
-    def has_rows_of_before(self) -> bool:
-        """Whether the feed has calls from before."""
-        known = Batch.objects.filter(feed=self.feed_id, kind="calls", pk__lte=self.last_batch)
-        return known.filter(rows__gt=0, first_at__lt=self.since).exists()
+    def is_all_there_is(self) -> bool:
+        """Whether the feed has no calls from before, and the provider no other feed with rows."""
+        some = Batch.objects.filter(rows__gt=0)
+        before = some.filter(feed=self.feed_id, kind="calls", pk__lte=self.last_batch, first_at__lt=self.since)
+        elsewhere = some.filter(feed__organisation__feeds=self.feed_id).exclude(feed=self.feed_id)
+        return not before.exists() and not elsewhere.exists()
 
 
 @dataclass(frozen=True)
 class Looked:
     """The report about a window; of how many batches there were too many rows to look at them as well; and whether these
-    are all calls that the feed has: else nobody sees how much of a cap for the whole was used up before.
+    are all calls that the provider sent: else nobody sees how much of a cap for the whole was used up besides.
     """
 
     report: dict[str, Any]
@@ -73,13 +80,20 @@ def evaluate(feed_id: int) -> Feed | None:
     window = _begin(feed_id)
     if window is None:
         return None
+    windows, error = None, None
     try:
         looked = _looked_at(window)
-        windows = _windows_at(window)
+        try:
+            windows = _windows_at(window)
+        except Exception as wrong:  # handed on once what the calls say is kept
+            error = wrong
     except BaseException:
         _let_go(feed_id)
         raise
-    return _conclude(window, looked, windows)
+    feed = _conclude(window, looked, windows, failed=error is not None)
+    if error is not None:
+        raise error
+    return feed
 
 
 @action
@@ -93,7 +107,8 @@ def _begin(feed_id: int) -> Window | None:
     feed.save(update_fields=["next_evaluation_at", "attempts"])
     # A batch is made under the feed's lock, which is held here: their order is that of their numbers.
     last = feed.received.aggregate(last=Max("pk", default=0))["last"]
-    return Window(feed.pk, feed.batches, last, now() - timedelta(days=settings.FEED_WINDOW_DAYS))
+    instant = now()
+    return Window(feed.pk, feed.batches, last, instant - timedelta(days=settings.FEED_WINDOW_DAYS), instant + AHEAD)
 
 
 @action
@@ -116,18 +131,19 @@ def _looked_at(window: Window) -> Looked:
         parts = [_part(batch, place) for batch in chosen]
         if not parts:
             return Looked({"findings": []})
-        kept = merge(parts, place / "merged", since_us=int(window.since.timestamp() * 1_000_000))
+        span = {"since_us": _us(window.since), "until_us": _us(window.until)}
+        kept = merge(parts, place / "merged", **span)
         left_out, permits = found.count() - len(chosen), _permits(chosen[0].organisation)
         report = read(kept, Options(permits=permits, analytics=settings.ANALYTICS_URL))
-        return Looked(report, left_out, whole=not left_out and not window.has_rows_of_before())
+        return Looked(report, left_out, whole=not left_out and window.is_all_there_is())
 
 
 def _windows_at(window: Window) -> dict[str, Any] | None:
     """What the feed's aggregated windows say; None where it has none. Of too many rows, those of the latest batches."""
     chosen: list[str] = []
-    rows = 0
-    for batch in window.of("windows").iterator():
-        if chosen and rows + batch.rows > settings.FEED_WINDOW_ROWS:
+    rows, found = 0, window.of("windows")
+    for batch in found.iterator():
+        if chosen and rows + batch.rows > settings.FEED_WINDOW_ROWS // CALLS_IN_A_WINDOW:
             break
         chosen.append(batch.file)
         rows += batch.rows
@@ -135,13 +151,21 @@ def _windows_at(window: Window) -> dict[str, Any] | None:
         return None
     with tempfile.TemporaryDirectory(prefix="window-", dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         paths = [local(name, Path(folder)) for name in reversed(chosen)]
-        return aggregated.read(paths, since=int(window.since.timestamp()))
+        report = aggregated.read(paths, since=int(window.since.timestamp()), until=int(window.until.timestamp()))
+    return report | {"batches_left_out": found.count() - len(chosen)}
+
+
+def _us(instant: datetime) -> int:
+    return int(instant.timestamp() * 1_000_000)
 
 
 def _permits(provider: Organisation) -> list[Permit]:
-    """What the register says that the provider permits: work under it is no finding."""
+    """What the register says that the provider permits: work under it is no finding.
+
+    Not what others permit the provider: who is watched here could write itself an alibi.
+    """
     found: list[Permit] = []
-    for entry in Authorisation.objects.of(provider).with_history().order_by("pk"):
+    for entry in Authorisation.objects.filter(grantor=provider).with_history().order_by("pk"):
         found += permits_of(entry.reference, entry.history, entry.registered_at)
     return found
 
@@ -159,15 +183,18 @@ def _part(batch: Batch, folder: Path) -> Part:
 
 
 @action
-def _conclude(window: Window, looked: Looked, windows: dict[str, Any] | None) -> Feed:
-    """Put on record what was seen. Two that looked at once fold into the same alerts: the feed's lock is held."""
+def _conclude(window: Window, looked: Looked, windows: dict[str, Any] | None, *, failed: bool) -> Feed:
+    """Put on record what was seen. Two that looked at once fold into the same alerts: the feed's lock is held.
+
+    What `failed` is counted on, and tried again with the next batch.
+    """
     feed = Feed.objects.select_for_update().get(pk=window.feed_id)
     report = looked.report
     findings = _worth_reading(report, looked.whole)
-    known = [_Known.of(alert) for alert in feed.alerts.filter(_may_be_same(now())).order_by("pk")]
+    alerts = feed.alerts.select_for_update().filter(_may_be_same(now())).order_by("pk")
+    known = [_Known.of(alert) for alert in alerts]
     told = _Told(fingerprint(report), report.get("explanations", []), looked.left_out, looked.whole)
-    for finding in findings:
-        same = _same(finding, known)
+    for finding, same in _paired(findings, known):
         if same is None:
             _opened(feed, window, finding, told)
         else:
@@ -176,7 +203,8 @@ def _conclude(window: Window, looked: Looked, windows: dict[str, Any] | None) ->
         sha256 = aggregated.fingerprint(windows)
         WindowReading.objects.create(feed=feed, at=now(), report=windows, sha256=sha256)
     feed.evaluated = max(feed.evaluated, window.batches)
-    feed.evaluated_at, feed.attempts = now(), 0
+    feed.evaluated_at = now()
+    feed.attempts = feed.attempts if failed else 0
     feed.next_evaluation_at = now() + timedelta(minutes=settings.FEED_EVALUATION_MINUTES)
     feed.save(update_fields=["evaluated", "evaluated_at", "attempts", "next_evaluation_at"])
     return feed
@@ -235,16 +263,39 @@ def _may_be_same(instant: datetime) -> Q:
     return Q(closed_at__isnull=True) | Q(closed_at__gte=still_read)
 
 
-def _same(finding: dict[str, Any], known: Iterable[_Known]) -> _Known | None:
-    """The alert that is about the same accounts. What was ended stays ended, until there are rows from well after it."""
+def _paired(
+    findings: Sequence[dict[str, Any]], known: Sequence[_Known]
+) -> Iterator[tuple[dict[str, Any], _Known | None]]:
+    """Each finding, in order, with the alert that is most about the same accounts, if there is one.
+
+    Of one that waits there is one finding at most: the halves of a set that came apart are two. What was ended is so for
+    all that it was about.
+    """
+    pairs = [
+        (-share, alert.alert.closed_at is not None, place, index)
+        for place, finding in enumerate(findings)
+        for index, alert in enumerate(known)
+        if (share := _in_common(finding, alert))
+    ]
+    found: dict[int, _Known] = {}
+    taken: set[int] = set()
+    for _, ended, place, index in sorted(pairs):
+        if place not in found and index not in taken:
+            found[place] = known[index]
+            if not ended:
+                taken.add(index)
+    for place, finding in enumerate(findings):
+        yield finding, found.get(place)
+
+
+def _in_common(finding: dict[str, Any], one: _Known) -> float:
+    """The share of the accounts of both that is in common; 0 where the alert is about something else, or was ended well
+    before the last of the rows.
+    """
     accounts, last = set(finding["accounts"]), datetime.fromisoformat(finding["rows"]["last"])
-    for one in known:
-        shared = len(accounts & one.accounts)
-        if one.alert.unit != finding["unit"] or shared < SAME * len(accounts | one.accounts):
-            continue
-        if one.alert.closed_at is None or last <= one.alert.closed_at + _quiet():
-            return one
-    return None
+    share = len(accounts & one.accounts) / len(accounts | one.accounts)
+    over = one.alert.closed_at is not None and last > one.alert.closed_at + _quiet()
+    return 0.0 if one.alert.unit != finding["unit"] or share < SAME or over else share
 
 
 def _opened(feed: Feed, window: Window, finding: dict[str, Any], told: _Told) -> Alert:
@@ -271,7 +322,9 @@ def _seen_again(known: _Known, window: Window, finding: dict[str, Any], told: _T
     alert, instant = known.alert, now()
     alert.times += 1
     alert.last_seen_at = instant
-    more = RUNGS[finding["rung"]] > RUNGS[alert.rung]
+    # More than people were told last, not than was seen last: what rises and falls is not told each time.
+    since_told = alert.versions.filter(at__gte=alert.told_at).values_list("rung", flat=True)
+    more = RUNGS[finding["rung"]] > max(RUNGS[rung] for rung in since_told)
     loud = alert.closed_at is None and instant - alert.told_at >= _quiet()
     if alert.closed_at is None and (more or loud or set(finding["accounts"]) != known.accounts):
         _version(alert, known.last.number + 1, window, finding, told)
@@ -300,6 +353,7 @@ def _version(alert: Alert, number: int, window: Window, finding: dict[str, Any],
         report_sha256=told.sha256,
         batches=window.batches,
         cut_off=window.since,
+        looked_until=window.until,
         batches_left_out=told.left_out,
         permission=_permission(finding, told.whole),
     )
@@ -320,26 +374,30 @@ def _tell(alert: Alert) -> None:
 
 # --- What people do -----------------------------------------------------------------------------------------------------
 @action
-def review(alert_id: int, *, by: User, reason: str) -> Alert:
-    """Begin to look into it: the person and the reason are on record. It opens no case."""
-    return _step(alert_id, "review", by=by, reason=reason)
+def review(alert_id: int, *, by: User, reason: str, version: int | None = None) -> Alert:
+    """Begin to look into it: the person and the reason are on record. It opens no case. `version` is the one that was read,
+    here and below: raises Conflict where there is a later one, as nobody decides on what is unread.
+    """
+    return _step(alert_id, "review", by=by, reason=reason, version=version)
 
 
 @action
-def dismiss(alert_id: int, *, by: User, reason: str) -> Alert:
+def dismiss(alert_id: int, *, by: User, reason: str, version: int | None = None) -> Alert:
     """End it with a reason: it shows nothing that needs the ministry."""
-    return _step(alert_id, "dismiss", by=by, reason=reason)
+    return _step(alert_id, "dismiss", by=by, reason=reason, version=version)
 
 
 @action
-def take(alert_id: int, *, by: User, reason: str, case_reference: str) -> Alert:
+def take(alert_id: int, *, by: User, reason: str, case_reference: str, version: int | None = None) -> Alert:
     """Note in which case it is looked into further. The case was opened by a person, by its own rules."""
-    return _step(alert_id, "take", by=by, reason=reason, case_reference=case_reference)
+    return _step(alert_id, "take", by=by, reason=reason, version=version, case_reference=case_reference)
 
 
-def _step(alert_id: int, verb: str, *, by: User, reason: str, case_reference: str = "") -> Alert:
+def _step(alert_id: int, verb: str, *, by: User, reason: str, version: int | None, case_reference: str = "") -> Alert:
     alert = Alert.objects.select_for_update().get(pk=alert_id)
     check(by, ALERT_RULES[verb], alert)
+    if version is not None and alert.versions.filter(number__gt=version).exists():
+        raise Conflict(f"More was seen of {alert.reference} since you read it. Read that first.")
     if not reason.strip():
         raise Invalid(reason="Say why, for whoever reads it later")
     alert.state = ALERT_RULES[verb].after

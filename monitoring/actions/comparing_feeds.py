@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Min
+from django.db.models import Min
 
 from accounts.permissions import check
 from disclosures.models import FilingVersion
@@ -125,10 +125,11 @@ def _passed(feed: Feed) -> Iterator[tuple[FilingVersion, Declared]]:
 
     Of what goes on, the period ends with the day on which it was declared.
     """
-    reach = Batch.objects.filter(feed=feed, rows__gt=0).aggregate(first=Min("first_at"), last=Max("last_at"))
-    if reach["first"] is None:
+    begun = Batch.objects.filter(feed=feed, rows__gt=0).aggregate(first=Min("first_at"))["first"]
+    # A row that was dated ahead when it came does not make the feed have passed what it has not.
+    if begun is None or feed.newest_row_at is None:
         return
-    first, last, late = _us(reach["first"]), _us(reach["last"]), _us(now() - LATE)
+    first, last, late = _us(begun), _us(feed.newest_row_at), _us(now() - LATE)
     for version in _undecided(feed):
         said = read_version(version)
         if said is None or not (said.accounts or said.names(feed.organisation.name)):

@@ -52,6 +52,10 @@ class AlertVersionSerializer(serializers.Serializer[Any]):
     cut_off = serializers.DateTimeField(
         allow_null=True, help_text="Rows of before it were not looked at. null: of a version that did not keep it yet"
     )
+    looked_until = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Nor were rows from here on, dated ahead of their time. null: of a version that did not keep it yet",
+    )
     batches = serializers.IntegerField(help_text="How many batches of the feed had come")
     batches_left_out = serializers.IntegerField(
         allow_null=True,
@@ -61,7 +65,8 @@ class AlertVersionSerializer(serializers.Serializer[Any]):
     permission = serializers.CharField(
         read_only=True,
         help_text="If an authorisation permits it and a person should read it all the same, why: `afterwards` (it was not "
-        "on record and confirmed when the calls were made) or `cap` (how much of it was used up before is not known)",
+        "on record and confirmed when the calls were made) or `cap` (how much of it was used up before, or in "
+        "another feed, is not known)",
     )
 
 

@@ -274,15 +274,15 @@ class Alert(models.Model):
 class AlertVersion(models.Model):
     """What was seen, at one evaluation. Never changed: a later evaluation that sees more adds another.
 
-    `since` and `until` are of the rows of the finding. With `cut_off`, `batches` and `batches_left_out` whoever has the
-    rows sees the same again; the first and the last are not known of versions from before they were kept.
+    `since` and `until` are of the rows of the finding. With `cut_off`, `looked_until`, `batches` and `batches_left_out`
+    whoever has the rows sees the same again; all but `batches` are not known of versions from before they were kept.
     """
 
     class Permission(models.TextChoices):
         """An authorisation permits it, and a person should read it all the same."""
 
         AFTERWARDS = "afterwards", "It was not on record and confirmed when the calls were made"
-        CAP = "cap", "How much of its cap was used up before these days is not known"
+        CAP = "cap", "How much of its cap was used up before these days, or in another feed, is not known"
 
     alert = models.ForeignKey(Alert, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -299,8 +299,10 @@ class AlertVersion(models.Model):
     # Of the report from which this was taken, and how many batches of the feed it knew of.
     report_sha256 = models.CharField(max_length=64)
     batches = models.BigIntegerField()
-    # Rows of before it were not looked at; nor were those of so many batches, received first, as there were too many.
+    # Rows of before the one and from the other on were not looked at; nor were those of so many batches, received first, as
+    # there were too many.
     cut_off = models.DateTimeField(null=True)
+    looked_until = models.DateTimeField(null=True)
     batches_left_out = models.PositiveIntegerField(null=True)
     permission = models.CharField(max_length=10, choices=Permission.choices, blank=True)
 

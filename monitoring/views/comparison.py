@@ -15,7 +15,7 @@ from accounts.models import SignedInRequest
 from accounts.permissions import check
 from ledger.time import local_date
 from monitoring.actions.comparing import dismiss_gap
-from monitoring.forms import AlertReasonForm
+from monitoring.forms import ReasonForm
 from monitoring.models import Comparison
 from monitoring.rules import COMPARISON_RULES
 from web.pages import form_page, sent
@@ -95,7 +95,7 @@ def gap_dismiss(request: SignedInRequest, pk: int) -> HttpResponse:
     check(request.user, COMPARISON_RULES["dismiss_gap"], found)
     return form_page(
         request,
-        AlertReasonForm(**sent(request)),
+        ReasonForm(**sent(request)),
         lambda data: dismiss_gap(found.pk, by=request.user, **data),
         title=f"Look at a gap: {found.version.filing.reference}",
         submit="Save",

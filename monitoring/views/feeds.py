@@ -209,9 +209,10 @@ def _step(
 ) -> HttpResponse:
     found = _alert(request, reference)
     check(request.user, ALERT_RULES[verb], found)
+    read = request.GET.get("version") or found.versions.latest("number").number
     return form_page(
         request,
-        form(**sent(request)),
+        form(initial={"version": read}, **sent(request)),
         lambda data: do(found.pk, by=request.user, **data),
         title=f"{ALERT_RULES[verb].label}: {found.reference}",
         submit=ALERT_RULES[verb].label,

@@ -23,6 +23,7 @@ from tests.monitoring.feeds import AT, caseworker, post, program, provider
 __all__ = ["caseworker", "provider"]
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
+FAR = 1 << 40
 ROW = {
     "window_start": "2026-11-16T00:00:00Z",
     "window_seconds": 600,
@@ -88,7 +89,7 @@ def test_volume_and_clock_are_reckoned_and_the_rest_is_not_computable(tmp_path: 
     rows = [row for n in range(24) for row in steady(f"c{n:02}", 3, calls=2 + n % 3)]
     rows += steady("never", 3 * 144)
     office = [row for row in steady("office", 3 * 144, calls=1) if 9 <= int(row["window_start"][11:13]) < 17]
-    report = read([kept(lines(rows + office), tmp_path).rows_path], since=0)
+    report = read([kept(lines(rows + office), tmp_path).rows_path], since=0, until=FAR)
     by = {one["account"]: one for one in report["volume"]}
     never, worker = by["never"], by["office"]
     assert (never["calls"], never["busiest_day"]) == (3 * 144 * 6, 864)
@@ -109,7 +110,7 @@ def test_hours_are_as_computed_by_hand(tmp_path: Path) -> None:
         for d in range(4)
         for h in (3, 4)
     ]
-    [one] = read([kept(lines(rows), tmp_path).rows_path], since=0)["volume"]
+    [one] = read([kept(lines(rows), tmp_path).rows_path], since=0, until=FAR)["volume"]
     assert one["hours_entropy"] == pytest.approx(math.log(2) / math.log(24), rel=1e-5)
     assert one["active_share"] is None, "windows of an hour do not tell ten minutes apart"
     assert one["score"] is None, "too few peers"
@@ -117,18 +118,18 @@ def test_hours_are_as_computed_by_hand(tmp_path: Path) -> None:
 
 def test_the_same_report_however_rows_are_split_and_ordered(tmp_path: Path) -> None:
     rows = steady("a", 50) + steady("b", 70, calls=3)
-    whole = read([kept(lines(rows), tmp_path / "1").rows_path], since=0)
+    whole = read([kept(lines(rows), tmp_path / "1").rows_path], since=0, until=FAR)
     halves = [kept(lines(rows[1::2][::-1]), tmp_path / "2").rows_path, kept(lines(rows[::2]), tmp_path / "3").rows_path]
-    assert read(halves, since=0) == whole
+    assert read(halves, since=0, until=FAR) == whole
     assert whole["calls"] == 50 * 6 + 70 * 3
 
 
 def test_a_window_sent_again_counts_as_it_was_sent_last(tmp_path: Path) -> None:
     first = kept(lines([ROW]), tmp_path / "1").rows_path
     later = kept(lines([{**ROW, "calls": 9}]), tmp_path / "2").rows_path
-    assert read([first, later], since=0)["calls"] == 9
-    assert read([later, first], since=0)["calls"] == 6
-    assert read([first], since=int(START.timestamp()) + 600)["calls"] == 0
+    assert read([first, later], since=0, until=FAR)["calls"] == 9
+    assert read([later, first], since=0, until=FAR)["calls"] == 6
+    assert read([first], since=int(START.timestamp()) + 600, until=FAR)["calls"] == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +25,13 @@ from ledger.models import Event, PutOff
 from ledger.time import now, standing_at
 from monitoring import tasks
 from monitoring.actions import alerts as act
+from monitoring.actions import feeds
 from monitoring.models import Alert, AlertVersion, Batch, Feed
+from monitoring.models.feed import AlertQuerySet
 from notifications.models import Message
 from tests import cast
 from tests.monitoring.clickhouse_server import serving
-from tests.monitoring.feeds import AT, caseworker, lines, program, provider, received, then, watched
+from tests.monitoring.feeds import AT, caseworker, lines, program, provider, received, sent, then, watched
 from web.problems import Conflict
 
 __all__ = ["caseworker", "provider", "then"]
@@ -90,12 +94,172 @@ def test_dismissed_alert_stays_ended_until_there_is_something_new(
     assert sorted(Alert.objects.values_list("state", flat=True)) == ["dismissed", "open"]
 
 
+@pytest.mark.usefixtures("caseworker")
+def test_what_is_dated_ahead_waits_for_its_time(provider: User, caseworker: User, tmp_path: Path) -> None:
+    """One row of a fast clock would lie in every evaluation, and what it belongs to could not be ended."""
+    ahead = usage_rows(AT + timedelta(days=365), 1)
+    with standing_at(AT):
+        received(provider, tmp_path, usage_rows(AT - timedelta(hours=4), 4) + ahead, "one")
+        tasks.watch_all()
+        seen = AlertVersion.objects.get()
+        assert (seen.until < AT, seen.looked_until) == (True, AT + timedelta(hours=1))
+        act.dismiss(seen.alert_id, by=caseworker, reason="A load test")
+    with standing_at(AT + timedelta(hours=2)):
+        received(provider, tmp_path, lines(3), "two")
+        tasks.watch_all()
+    assert (Feed.objects.get().evaluated, Alert.objects.get().state) == (2, "dismissed")
+
+
 @pytest.mark.usefixtures("then", "caseworker")
 def test_ordinary_rows_open_no_alert(provider: User, tmp_path: Path) -> None:
     received(provider, tmp_path, usage_rows(AT - timedelta(hours=6), 6, together=False))
     assert tasks.watch_all()["feeds"].acted == 1
     assert not Alert.objects.exists()
     assert Feed.objects.get().evaluated == 1
+
+
+# --- Folding --------------------------------------------------------------------------------------------------------------
+def seen(accounts: str, rung: str = "pattern", until: datetime = AT) -> dict[str, Any]:
+    """A finding about a set, as a report has it; each letter is an account."""
+    rows = {"first": (until - timedelta(hours=1)).isoformat(), "last": until.isoformat(), "count": 9}
+    what = {"unit": "set", "rung": rung, "sentence": f"{accounts} act together", "indicators": []}
+    return {**what, "accounts": list(accounts), "rows": rows, "explained": False}
+
+
+def concluded(feed: Feed, *findings: dict[str, Any]) -> None:
+    """As after an evaluation that saw these."""
+    batches = Batch.objects.filter(feed=feed)
+    window = act.Window(feed.pk, batches.count(), batches.latest("pk").pk, now() - timedelta(days=7), now())
+    act._conclude(window, act.Looked({"findings": list(findings)}), None, failed=False)
+
+
+@pytest.fixture
+def feed(provider: User, tmp_path: Path) -> Feed:
+    with standing_at(AT):
+        return received(provider, tmp_path, lines(3)).feed
+
+
+def about() -> list[tuple[str, str, int]]:
+    """Of each alert: the accounts that were seen last, its state, how often."""
+    found = Alert.objects.order_by("pk")
+    return [("".join(alert.versions.latest("number").accounts), alert.state, alert.times) for alert in found]
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_a_set_that_comes_apart_in_halves_is_two_alerts(feed: Feed) -> None:
+    concluded(feed, seen("abcdef"))
+    concluded(feed, seen("abc"), seen("def"))
+    assert about() == [("abc", "open", 2), ("def", "open", 1)]
+    concluded(feed, seen("def"), seen("abc"))
+    assert about() == [("abc", "open", 3), ("def", "open", 2)]
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_a_finding_goes_to_the_alert_with_which_it_has_most_in_common(feed: Feed) -> None:
+    concluded(feed, seen("abcd"), seen("efgh"))
+    concluded(feed, seen("abcdefgh"), seen("efghi"))
+    assert about() == [("abcdefgh", "open", 2), ("efghi", "open", 2)]
+
+
+@pytest.mark.usefixtures("then")
+def test_what_was_ended_is_ended_for_both_halves(feed: Feed, caseworker: User) -> None:
+    concluded(feed, seen("abcdef"))
+    act.dismiss(Alert.objects.get().pk, by=caseworker, reason="A load test")
+    concluded(feed, seen("abc"), seen("def"))
+    assert about() == [("abcdef", "dismissed", 3)]
+
+
+@pytest.mark.usefixtures("caseworker")
+def test_what_rises_and_falls_is_told_once_a_quiet_period(feed: Feed) -> None:
+    for step, rung in enumerate(["pattern", "corroborated pattern", "pattern", "corroborated pattern"]):
+        with standing_at(AT + timedelta(minutes=15 * step)):
+            concluded(feed, seen("abc" + "d" * (step % 2), rung))
+    letters = Message.objects.filter(template="alert_to_read")
+    assert letters.count() == 2, "when it was opened, and when it said more"
+    with standing_at(AT + timedelta(hours=25)):
+        concluded(feed, seen("abc"))
+    assert letters.count() == 3
+
+
+@pytest.mark.usefixtures("then")
+def test_nobody_decides_on_what_is_unread(feed: Feed, caseworker: User) -> None:
+    concluded(feed, seen("abc"))
+    alert = Alert.objects.get()
+    browser = cast.signed_in(caseworker)
+    page = browser.get(reverse("alert", args=[alert.reference])).content.decode()
+    dismiss = reverse("alert_dismiss", args=[alert.reference]) + "?version=1"
+    assert f'href="{dismiss}"' in page
+    assert 'name="version" value="1"' in browser.get(dismiss).content.decode()
+    concluded(feed, seen("abcd", "corroborated pattern"))
+    late = browser.post(dismiss, {"reason": "A load test", "version": "1"})
+    assert (late.status_code, "More was seen of" in late.content.decode()) == (409, True)
+    assert (Alert.objects.get().state, alert.steps.count()) == ("open", 0)
+    assert browser.post(dismiss, {"reason": "A load test", "version": "2"}).status_code == 302
+    assert Alert.objects.get().state == "dismissed"
+
+
+@pytest.mark.parametrize("locked", [True, False])
+@pytest.mark.usefixtures("then")
+def test_an_alert_that_is_ended_meanwhile_is_not_written_on(
+    feed: Feed, caseworker: User, concurrently: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, locked: bool
+) -> None:
+    """The negative control does not lock the alerts: a version is added to what a person has ended, and letters go out."""
+    concluded(feed, seen("abc"))
+    alert, reading, paired = Alert.objects.get(), threading.Event(), act._paired
+    if not locked:
+        monkeypatch.setattr(AlertQuerySet, "select_for_update", lambda self, **how: self)
+
+    def slow(*args: Any) -> Any:
+        reading.set()
+        time.sleep(1)
+        return paired(*args)
+
+    def sweep() -> None:
+        with standing_at(AT):
+            concluded(feed, seen("abcd", "corroborated pattern"))
+
+    def end() -> Any:
+        reading.wait(20)
+        with standing_at(AT):
+            try:
+                return act.dismiss(alert.pk, by=caseworker, reason="A load test", version=1).state
+            except Conflict:
+                return "unread"
+
+    monkeypatch.setattr(act, "_paired", slow)
+    _, ended = concurrently(sweep, end)
+    assert ended == ("unread" if locked else "dismissed")
+    assert alert.versions.count() == 2
+    assert Alert.objects.get().state == ("open" if locked else "dismissed")
+
+
+@pytest.mark.usefixtures("caseworker")
+def test_who_is_watched_writes_itself_no_alibi(provider: User, tmp_path: Path) -> None:
+    """What another permits the provider says nothing of the provider's own customers."""
+    other = cast.person(cast.organisation("Harrier plc"), "company_admin")
+    accounts = sorted(hashed("account", f"together {n}") for n in range(8))
+    content = {k: v for k, v in AUTHORISATION.items() if not k.startswith(("max_", "hours_"))}
+    content |= {"starts_on": "2026-11-01", "ends_on": "2026-11-30", "accounts": accounts, "models": ["heron-2"]}
+    content |= {"endpoints": [], "networks": [], "user_agents": []}
+    with standing_at(AT - timedelta(days=3)):
+        entry = authorisations.propose(by=other, grantee=provider.organisation.name, content=content)
+        authorisations.confirm(entry.pk, by=provider, name="Kit", capacity="Head")
+    with standing_at(AT):
+        watched(provider, tmp_path, AT)
+    assert Alert.objects.count() == 1
+
+
+@pytest.mark.usefixtures("then", "caseworker")
+def test_windows_that_cannot_be_read_take_no_alert_with_them(
+    provider: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(window: Any) -> Any:
+        raise ValueError("a fault made by the test")
+
+    monkeypatch.setattr(act, "_windows_at", broken)
+    tally = watched(provider, tmp_path, AT)["feeds"]
+    assert (tally.acted, tally.failed) == (0, 1)
+    assert (Alert.objects.count(), Feed.objects.get().attempts) == (1, 1)
 
 
 def permitted(provider: User, confirmed: datetime, **caps: int) -> None:
@@ -127,15 +291,21 @@ def test_work_that_was_permitted_in_time_opens_no_alert_and_what_was_permitted_a
 
 
 @pytest.mark.usefixtures("caseworker")
-@pytest.mark.parametrize(("before", "other", "alerts"), [(False, False, 0), (True, False, 1), (True, True, 0)])
+@pytest.mark.parametrize(
+    ("before", "other", "alerts"), [("", False, 0), ("before", False, 1), ("elsewhere", False, 1), ("before", True, 0)]
+)
 def test_a_cap_that_may_have_been_used_up_before_explains_nothing(
-    provider: User, tmp_path: Path, before: bool, other: bool, alerts: int
+    provider: User, tmp_path: Path, before: str, other: bool, alerts: int
 ) -> None:
     """An evaluation reads some days: how much of a cap for the whole was used up before them it cannot know."""
     permitted(provider, AT - timedelta(days=20), max_requests=100_000)
     if other:  # which has no such cap, and permits the same
         permitted(provider, AT - timedelta(days=20))
-    if before:
+    if before == "elsewhere":
+        with standing_at(AT):
+            rows = sent(tmp_path, lines(3), "elsewhere.jsonl")
+            feeds.receive_batch(rows, by=provider, feed="another", batch_id="one", received_at=AT)
+    elif before:
         with standing_at(AT - timedelta(days=9)):
             received(provider, tmp_path, usage_rows(AT - timedelta(days=9, hours=4), 4, together=False), "old")
     with standing_at(AT):
@@ -275,7 +445,8 @@ def test_who_has_the_rows_and_the_cut_off_sees_the_same_finding(
     assert (seen.cut_off, seen.batches_left_out) == (AT - timedelta(days=7), 0)
     browser = cast.signed_in(caseworker)
     text = browser.get(reverse("alert", args=[seen.alert.reference])).content.decode()
-    assert "Rows from midday on Friday 13 November 2026 on, of the 3 batches that had come." in text
+    until = "to 1pm on Friday 20 November 2026"
+    assert f"Rows from midday on Friday 13 November 2026 {until}, of the 3 batches that had come." in text
     assert "left out" not in text
     rows = [row for body in bodies for row in body.splitlines(keepends=True)]
     begins = seen.cut_off.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")

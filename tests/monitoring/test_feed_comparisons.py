@@ -176,12 +176,26 @@ def test_what_goes_on_is_compared_to_the_end_of_the_day_on_which_it_was_declared
     provider: User, filer: User, tmp_path: Path
 ) -> None:
     disclose(filer, ongoing=True, ended_at=None)
-    with standing_at(FILED):
+    with standing_at(FIRST + 5 * DAY + HOUR):
         received(provider, tmp_path, hourly(hours=24 * 5 + 1), "1")
     compared(FIRST + 6 * DAY)
     row = Comparison.objects.get()
     assert (row.result["ongoing"], row.result["to"]) == (True, "2026-11-21T00:00:00Z")
     assert row.result["figures"][0]["counted"] == 24 * 5
+
+
+def test_a_row_that_is_dated_ahead_makes_no_feed_have_passed_a_period(
+    provider: User, filer: User, tmp_path: Path
+) -> None:
+    disclose(filer)
+    with standing_at(FIRST + DAY):
+        received(provider, tmp_path, hourly(hours=24) + hourly(FIRST + 365 * DAY, hours=1), "1")
+    compared(PASSED)
+    assert not Comparison.objects.exists(), "the rest may come yet"
+    with standing_at(PASSED):
+        received(provider, tmp_path, hourly(FIRST + DAY, hours=95), "2")
+    compared(PASSED + DAY)
+    assert Comparison.objects.get().result["figures"][0]["counted"] == 48
 
 
 def test_what_is_corrected_is_compared_anew(provider: User, filer: User, gap: Comparison, caseworker: User) -> None:
