@@ -17,6 +17,7 @@ from accounts.models import Organisation, User
 from accounts.permissions import check
 from disclosures.models import Authorisation
 from ledger.actions import action, record
+from ledger.models import Event
 from ledger.references import next_reference
 from ledger.time import now
 from monitoring import aggregated
@@ -389,7 +390,9 @@ def dismiss(alert_id: int, *, by: User, reason: str, version: int | None = None)
 
 @action
 def take(alert_id: int, *, by: User, reason: str, case_reference: str, version: int | None = None) -> Alert:
-    """Note in which case it is looked into further. The case was opened by a person, by its own rules."""
+    """Note in which case it is looked into further. The case was opened by a person, by its own rules. Raises Invalid
+    beside `case_reference` for one that `by` may not know of, which the ledger tells.
+    """
     return _step(alert_id, "take", by=by, reason=reason, version=version, case_reference=case_reference)
 
 
@@ -400,6 +403,9 @@ def _step(alert_id: int, verb: str, *, by: User, reason: str, version: int | Non
         raise Conflict(f"More was seen of {alert.reference} since you read it. Read that first.")
     if not reason.strip():
         raise Invalid(reason="Say why, for whoever reads it later")
+    opened = Event.objects.visible_to(by).filter(verb="case.opened", reference=case_reference)
+    if verb == "take" and not opened.exists():
+        raise Invalid(case_reference="There is no such case that you may see. Enter the reference as its page has it")
     alert.state = ALERT_RULES[verb].after
     if alert.state != Alert.State.UNDER_REVIEW:
         alert.closed_at = now()

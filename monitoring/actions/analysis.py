@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,12 +11,13 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Organisation, User
 from accounts.permissions import check
+from disclosures.models import Authorisation
 from evidence.models import FULL, NON_CONFIDENTIAL, EvidenceItem
 from evidence.rules import RULES as EVIDENCE_RULES
 from ledger.actions import action, record
 from ledger.time import now
 from monitoring.actions.comparing import Asked, keep_comparisons
-from monitoring.models import Analysis, AnalysisGrant, AnalysisReport
+from monitoring.models import Analysis, AnalysisGrant, AnalysisReport, ComparedAuthorisation
 from monitoring.models.analysis import ATTEMPTS
 from monitoring.report import METHOD
 from monitoring.rules import ANALYSIS_RULES, ITEM_RULES
@@ -135,6 +137,11 @@ def finish(
         method_version=method_version,
         authorisations=authorisations,
         authorisations_sha256=hashlib.sha256(authorisations.encode()).hexdigest() if authorisations else "",
+    )
+    entries = {one["entry"] for one in json.loads(authorisations or "[]") if "entry" in one}
+    compared = Authorisation.objects.filter(reference__in=entries).order_by("pk")
+    ComparedAuthorisation.objects.bulk_create(
+        ComparedAuthorisation(analysis=row, authorisation=one) for one in compared
     )
     keep_comparisons(row, asked or {}, counts)
     _end(row, ANALYSIS_RULES["finish"].after, "")

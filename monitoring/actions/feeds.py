@@ -242,12 +242,14 @@ def _keep(batch: Batch, name: str, *, newest: datetime | None, by: User) -> Batc
     batch.feed = feed
     batch.save(force_insert=True)
     feed.batches += 1
+    feed.rows += batch.rows
+    feed.rejected += batch.rejected
     feed.last_batch_at = _later(feed.last_batch_at, batch.received_at)
     if batch.last_at is not None:
         feed.last_rows_at = _later(feed.last_rows_at, batch.received_at)
         if newest is not None:
             feed.newest_row_at = _later(feed.newest_row_at, newest)
-    feed.save(update_fields=["batches", "last_batch_at", "last_rows_at", "newest_row_at"])
+    feed.save(update_fields=["batches", "rows", "rejected", "last_batch_at", "last_rows_at", "newest_row_at"])
     record(
         by,
         "usage.received",

@@ -1,6 +1,6 @@
 """What monitoring keeps."""
 
-from monitoring.models.analysis import Analysis, AnalysisGrant, AnalysisReport
+from monitoring.models.analysis import Analysis, AnalysisGrant, AnalysisReport, ComparedAuthorisation
 from monitoring.models.comparison import Comparison, Unrelated
 from monitoring.models.feed import Alert, AlertStep, AlertVersion, Batch, Feed, WindowReading
 
@@ -12,6 +12,7 @@ __all__ = [
     "AnalysisGrant",
     "AnalysisReport",
     "Batch",
+    "ComparedAuthorisation",
     "Comparison",
     "Feed",
     "Unrelated",

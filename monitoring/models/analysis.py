@@ -9,9 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Organisation
+from disclosures.models import Authorisation
 from evidence.models import FULL, EvidenceItem, EvidenceQuerySet, Grant, Sight, SightQuerySet
 from ledger.time import now
 
@@ -37,12 +38,15 @@ def read_by(user: Any) -> EvidenceQuerySet:
 
 class AnalysisQuerySet(models.QuerySet["Analysis"]):
     def visible_to(self, user: Any) -> AnalysisQuerySet:
-        """Those of the files of which the user may read analyses (`read_by`); for the authority, what it was sent; for a
-        company also what was shown to it of the other side's.
+        """Those of the files of which the user may read analyses (`read_by`); for the ministry, where it may see what they
+        were compared with; for the authority, what it was sent; for a company also what it was shown of the other side's.
         """
         seen = self.filter(item__in=read_by(user))
-        if user is None or not user.is_authenticated or user.is_ministry:
+        if user is None or not user.is_authenticated:
             return seen
+        if user.is_ministry:
+            walled = ComparedAuthorisation.objects.exclude(authorisation__in=Authorisation.objects.visible_to(user))
+            return seen.filter(~Exists(walled.filter(analysis=OuterRef("pk"))))
         shown = AnalysisGrant.objects.current().filter(organisation_id=user.organisation_id).values("analysis")
         if user.role == "authority_officer":
             return seen.filter(pk__in=shown)
@@ -151,6 +155,21 @@ class AnalysisGrant(Sight):
 
     def __str__(self) -> str:
         return f"{self.analysis_id} to {self.organisation_id}"
+
+
+class ComparedAuthorisation(models.Model):
+    """An authorisation that a report tells of: its counts, and its terms beside them. Never changed."""
+
+    analysis = models.ForeignKey(Analysis, on_delete=models.PROTECT, related_name="compared")
+    authorisation = models.ForeignKey(Authorisation, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["analysis", "authorisation"], name="authorisation_compared_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.authorisation_id} in analysis {self.analysis_id}"
 
 
 class AnalysisReport(models.Model):

@@ -40,7 +40,8 @@ class FeedQuerySet(models.QuerySet["Feed"]):
 
 
 class Feed(models.Model):
-    """A stream of batches from one provider. `batches` counts what came, `evaluated` how far the last evaluation knew.
+    """A stream of batches from one provider. `batches` counts what came, with `rows` that were kept and `rejected` ones in
+    all of them, `evaluated` how far the last evaluation knew.
 
     `last_batch_at` is of any batch, `last_rows_at` of one of which rows were kept; `newest_row_at` is the time of the
     newest of them that is not dated ahead of when it came: such a row does not make a feed look fresh.
@@ -57,6 +58,8 @@ class Feed(models.Model):
     opened_at = models.DateTimeField(default=now)
     batches = models.BigIntegerField(default=0)
     evaluated = models.BigIntegerField(default=0)
+    rows = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
     last_batch_at = models.DateTimeField(null=True)
     last_rows_at = models.DateTimeField(null=True)
     newest_row_at = models.DateTimeField(null=True)
@@ -169,6 +172,9 @@ class Batch(models.Model):
         ]
         indexes = [
             models.Index(fields=["feed", "last_at"], name="batch_window"),
+            # What came by day, of a feed and of all: the rows themselves are wide.
+            models.Index(fields=["feed", "received_at"], include=["rows", "rejected"], name="batch_of_feed_by_day"),
+            models.Index(fields=["received_at"], include=["rows", "rejected"], name="batch_by_day"),
             models.Index(fields=["feed", "-id"], name="batch_of_feed"),
         ]
 

@@ -292,7 +292,6 @@ def feed(request: SignedInRequest, pk: int) -> HttpResponse:
         "lateness": lateness(found, instant),
         # As pairs: a template would take a header's own "items" for the list of them.
         "batches": [{"batch": b, "prepared": list(b.prepared.items())} for b in batches.order_by("-pk")[:SHOWN]],
-        "sums": batches.aggregate(rows=Sum("rows", default=0), rejected=Sum("rejected", default=0)),
         **figure(batches, instant),
         "alerts": [{"alert": a, "state": state_of(a)} for a in alerts[:SHOWN]],
         # What waits for somebody comes first.

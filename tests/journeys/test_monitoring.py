@@ -11,7 +11,7 @@ from config.usage_story import send, usage_rows
 from ledger.time import now
 from monitoring import tasks
 from monitoring.models import Alert, Feed
-from tests.cases.world import World
+from tests.cases.world import World, open_case
 from tests.journeys.visitor import Visitor
 
 
@@ -53,14 +53,15 @@ def test_a_caseworker_reads_an_alert_and_the_provider_sees_none_of_it(w: World, 
     staff.fill({"reason": "Eight accounts behave as one."})
     staff.press("Start a review")
     staff.reads("is under review", "Eight accounts behave as one.")
+    case = open_case(w, at=now()).reference
     staff.press("Take into a case")
     staff.fill({"case_reference": "nonsense", "reason": "The provider has alleged the same."})
     staff.press("Take into a case")
     assert staff.status == 400
     _picture(staff, "take")
-    staff.fill({"case_reference": "C-2026-000123"})
+    staff.fill({"case_reference": case})
     staff.press("Take into a case")
-    staff.reads("Taken into a case", "C-2026-000123")
+    staff.reads("Taken into a case", case)
     _picture(staff, "taken")
     staff.follow("Heron Ltd: main")
     _picture(staff, "feed")

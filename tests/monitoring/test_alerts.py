@@ -18,6 +18,9 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from accounts.models import Organisation, User
+from cases.actions import case as cases
+from cases.actions import notices
+from cases.models import Case
 from config.usage_story import hashed, usage_rows
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
@@ -32,7 +35,7 @@ from notifications.models import Message
 from tests import cast
 from tests.monitoring.clickhouse_server import serving
 from tests.monitoring.feeds import AT, caseworker, lines, program, provider, received, sent, then, watched
-from web.problems import Conflict
+from web.problems import Conflict, Invalid
 
 __all__ = ["caseworker", "provider", "then"]
 
@@ -459,21 +462,41 @@ def test_who_has_the_rows_and_the_cut_off_sees_the_same_finding(
     assert same["indicators"] == seen.indicators
 
 
+def a_case(provider: User, caseworker: User) -> Case:
+    """One that a person opened, between the provider and another."""
+    sides = ((provider.organisation, "complainant"), (cast.organisation("Osprey plc"), "respondent"))
+    for side, _ in sides[1:]:
+        cast.person(side, "company_admin")
+    seats = [cases.Seat(side.pk, role, (notices.Ask("Why?"),)) for side, role in sides]
+    made: Case = cases.open_case(by=caseworker, title="T", subject="S", purpose="P", seats=seats)
+    return made
+
+
 # --- What people do -----------------------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("then")
 def test_person_decides_with_reasons_and_no_case_is_opened(provider: User, caseworker: User, tmp_path: Path) -> None:
-    from cases.models import Case
-
     watched(provider, tmp_path, AT)
     alert = Alert.objects.get()
     with pytest.raises(Conflict):
         act.take(alert.pk, by=caseworker, reason="x", case_reference="C-2026-000001")
     act.review(alert.pk, by=caseworker, reason="Eight accounts, one scheduler")
-    act.take(alert.pk, by=caseworker, reason="The provider complained", case_reference="C-2026-000001")
+    assert not Case.objects.exists()
+    case = a_case(provider, caseworker)
+    page = reverse("alert_take", args=[alert.reference])
+    browser = cast.signed_in(caseworker)
+    wrong = browser.post(page, {"case_reference": "C-2026-999999", "reason": "The provider complained"})
+    assert (wrong.status_code, "There is no such case that you may see" in wrong.content.decode()) == (400, True)
+    assert "The provider complained" in wrong.content.decode()
+    cases.declare_conflict(case.pk, by=cast.person(caseworker.organisation, "supervisor"), reason="Shares.")
+    walled = cast.person(caseworker.organisation, "caseworker")
+    cases.declare_conflict(case.pk, by=walled, reason="Shares.")
+    with pytest.raises(Invalid, match="no such case"):
+        act.take(alert.pk, by=walled, reason="x", case_reference=case.reference)
+    act.take(alert.pk, by=caseworker, reason="The provider complained", case_reference=case.reference)
     alert.refresh_from_db()
     assert alert.state == "taken"
     assert [s.step for s in alert.steps.order_by("pk")] == ["review", "take"]
-    assert not Case.objects.exists()
+    assert Case.objects.get() == case
     with pytest.raises(Conflict):
         act.dismiss(alert.pk, by=caseworker, reason="x")
 
@@ -537,7 +560,8 @@ def test_what_people_did_is_counted_for_the_running_quarter_in_london(provider: 
         act.review(waits.pk, by=caseworker, reason="Of the quarter before")
         act.dismiss(before.pk, by=caseworker, reason="Of the quarter before")
     with standing_at(begins):
-        act.take(waits.pk, by=caseworker, reason="The same", case_reference="C-2026-000001")
+        known = a_case(provider, caseworker).reference
+        act.take(waits.pk, by=caseworker, reason="The same", case_reference=known)
         ended = opened(3)
         act.review(ended.pk, by=caseworker, reason="Look")
         act.dismiss(ended.pk, by=caseworker, reason="A load test")

@@ -21,6 +21,7 @@ from django.test import Client as Browser
 import monitoring.work
 from disclosures.actions import authorisations
 from disclosures.examples import AUTHORISATION
+from disclosures.models import AuthorisationBarrier
 from evidence.actions import add, grant, hand_in
 from evidence.models import NON_CONFIDENTIAL, EvidenceItem
 from ledger.models import Event
@@ -29,8 +30,10 @@ from monitoring.actions.analysis import begin, fail, finish, hear, request_analy
 from monitoring.models import Analysis, AnalysisReport
 from monitoring.models.analysis import ATTEMPTS, SILENT
 from monitoring.work import work
+from tests import cast
 from tests.cast import CUSTODY
 from tests.evidence.conftest import world
+from tests.monitoring.feeds import program
 from tests.monitoring.logs import lines, ordinary, swept
 
 __all__ = ["world"]
@@ -237,6 +240,36 @@ def test_the_respondent_computes_the_same_report_from_the_file_and_the_authorisa
     assert json.loads(out.read_bytes())["authorisations_sha256"] is None
     client.force_login(world.rival_officer)
     assert client.get(f"/analyses/{done.pk}/authorisations.json").status_code == 404
+
+
+def test_who_is_walled_off_from_a_permission_reads_no_analysis_that_tells_of_it(
+    world: SimpleNamespace, client: Browser, settings: Any
+) -> None:
+    """A conflict in a case between the two: the log is another one, in which the official has no part."""
+    settings.SECOND_FACTOR_REQUIRED = False
+    content = {**AUTHORISATION, "accounts": ["acc-sweep"], "starts_on": "2026-03-02", "ends_on": "2026-03-31"}
+    entry = authorisations.propose(by=world.colleague, grantee=world.rival.name, content=content)
+    authorisations.confirm(entry.pk, by=world.rival_officer, name="Kit", capacity="Head")
+    item = item_of(world, LOG)
+    done = work(request_analysis(item.pk, by=world.officer).pk)
+    assert done is not None
+    assert [one.authorisation for one in done.compared.all()] == [entry]
+    colleague = cast.person(world.caseworker.organisation, "caseworker")
+    service = program(colleague, by=world.supervisor)
+    pages = [f"/analyses/{done.pk}/", f"/analyses/{done.pk}/authorisations.json", f"/analyses/{done.pk}/report.csv"]
+    at = f"/api/v1/analyses/{done.pk}/report/"
+    for walled in (False, True):
+        if walled:
+            a, b = world.rival, world.company  # in whichever order
+            AuthorisationBarrier.objects.create(one=a, other=b, user=world.caseworker)
+        for official, blind in ((world.caseworker, walled), (colleague, False)):
+            client.force_login(official)
+            assert {client.get(page).status_code for page in pages} == {404 if blind else 200}
+            listed = client.get(f"/evidence/{item.reference}/analyses/").content.decode()
+            assert (f"/analyses/{done.pk}/" in listed) is not blind
+        assert service.get(at).status_code == (404 if walled else 200), "nobody knows who reads what it reads"
+        client.force_login(world.officer)
+        assert client.get(pages[0]).status_code == 200
 
 
 def test_without_authorisations_there_is_no_file_of_them(

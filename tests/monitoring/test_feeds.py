@@ -65,6 +65,7 @@ def test_batch_is_kept_as_files_and_a_row_and_its_rejected_rows_are_named(provid
     assert batch.file.startswith(f"usage/{provider.organisation_id}/{day}/")
     feed = Feed.objects.get()
     assert (feed.batches, feed.last_batch_at) == (1, batch.received_at)
+    assert (feed.rows, feed.rejected) == (batch.rows, batch.rejected)
     event = Event.objects.get(verb="usage.received")
     assert event.details["sha256"] == answer["sha256"]
     assert event.audience == [provider.organisation_id]
