@@ -18,7 +18,7 @@ from monitoring.matching import EXPLAINED, NOTHING_PERMITTED, Match, Permitted
 from monitoring.measures import MEASURES
 from monitoring.reference import shipped
 
-METHOD = "candour-usage-6"
+METHOD = "candour-usage-7"
 LISTED = 1000  # rejected lines in the report
 
 

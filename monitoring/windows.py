@@ -61,17 +61,16 @@ def merge(parts: Sequence[Part], folder: Path, *, since_us: int, until_us: int) 
 def _write(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], kept: Kept, since_us: int, until_us: int) -> None:
     # Names of columns of this module and of files of this project: nothing here comes from outside.
     rows = f"{rows_of([part.rows_path for part in parts])} WHERE us >= {since_us} AND us < {until_us}"
-    certain = all("prompt_hash" in part.columns for part in parts)
     once = ""
-    if certain and len(parts) > 1:
+    if len(parts) > 1:
         found = db.execute(
-            f"SELECT hash({SAME}) AS h FROM {rows} GROUP BY 1 HAVING count(*) > 1"  # noqa: S608
+            f"SELECT hash({SAME}) AS h FROM {rows} AND prompt IS NOT NULL GROUP BY 1 HAVING count(*) > 1"  # noqa: S608
         ).to_arrow_table()
         if found.num_rows:
             db.register("twice", found)
             # Only what may be there twice is put in order and counted.
             once = (
-                f"QUALIFY hash({SAME}) NOT IN (SELECT h FROM twice)"  # noqa: S608 - names of columns
+                f"QUALIFY prompt IS NULL OR hash({SAME}) NOT IN (SELECT h FROM twice)"  # noqa: S608 - names of columns
                 f" OR row_number() OVER (PARTITION BY {SAME} ORDER BY line) = 1"
             )
     db.execute(f"COPY (SELECT * FROM {rows} {once}) TO '{kept.rows_path}' ({WRITTEN})")  # noqa: S608 - our own paths

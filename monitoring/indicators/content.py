@@ -121,10 +121,14 @@ def probing(rows: Any) -> Any:
     arXiv 2403.06634; Finlayson 2024, arXiv 2403.09539). No false-alarm rate is known.
     """
     asked = rows.filter(rows.logprobs.notnull())
-    both = (asked.logprobs & asked.logit_bias).cast("int64").sum()
     return asked.group_by("unit").agg(
         with_params=asked.count(),
-        probes=both,
-        single=(asked.max_tokens <= 1).cast("int64").sum(),
-        repeats=((asked.temperature == 0) & asked.several).cast("int64").sum(),
+        probes=_count(asked.logprobs & asked.logit_bias),
+        single=_count(asked.max_tokens <= 1),
+        repeats=_count((asked.temperature == 0) & asked.several),
     )
+
+
+def _count(true: Any) -> Any:
+    """Of how many rows it is true: where none says so, of none, and not of an unknown number."""
+    return true.cast("int64").sum().fill_null(0)

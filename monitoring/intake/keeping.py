@@ -64,6 +64,8 @@ NAMED = ("account", "model", "endpoint", "net", "agent", "payment", "key", "fini
 SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "payment", "key", "max_tokens"]
 # What makes two rows the same call, in one file or in two.
 SAME = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
+# Whether two rows with the same values are the same call: the prompt's hash tells, or a finer time than a second.
+CERTAIN = "(prompt IS NOT NULL OR us % 1000000 <> 0)"
 GROUP = 20_000  # rows, or names, at least, that are written together
 ENDS = ["account", "us"]  # columns of which each group of rows has its smallest and largest value on record
 NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
@@ -109,7 +111,7 @@ def take_in(
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = Kept(folder)
-    digest = hashlib.sha256()
+    digest: list[str | Exception] = []
     hashing = threading.Thread(target=_digest, args=(path, digest), daemon=True)
     hashing.start()
     keeper = _Keeper(kept, connect(folder))
@@ -130,14 +132,20 @@ def take_in(
         raise
     keeper.close()
     hashing.join()
-    kept.sha256 = digest.hexdigest()
+    [told] = digest
+    if isinstance(told, Exception):
+        raise told
+    kept.sha256 = told
     return kept
 
 
-def _digest(path: Path, digest: Any) -> None:
-    with path.open("rb") as file:
-        while piece := file.read(1 << 22):
-            digest.update(piece)
+def _digest(path: Path, told: list[str | Exception]) -> None:
+    """Tell the SHA-256 of the file, or why there is none."""
+    try:
+        with path.open("rb") as file:
+            told.append(hashlib.file_digest(file, "sha256").hexdigest())
+    except Exception as wrong:  # raised where it is waited for
+        told.append(wrong)
 
 
 def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int, int, int], None]) -> None:
@@ -154,7 +162,7 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
     missing = [name for name in REQUIRED if layout.kind == "csv" and name not in layout.canonical()]
     if missing:
         _count_all(missing, _blocks(first, second, pieces), keeper, first.number)
-        keeper.add(None, _too_long(lines))
+        keeper.add(None, _lost(lines))
         return
     last = 1
     # Four at work: one unpacks, one reads what a row is, one gives texts their numbers, and this one writes.
@@ -163,14 +171,16 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
     for rows, rejected, last in ahead(numbered):  # noqa: B007
         keeper.add(rows, rejected)
         tell(lines.taken, size, kept.rows)
-    keeper.add(None, _too_long(lines))
+    keeper.add(None, _lost(lines))
     if lines.cut:
         lines.notes.append(f"What could be read ends with line {last:,}.")
     kept.notes += lines.notes
 
 
-def _too_long(lines: Lines) -> list[tuple[int, str]]:
-    return [(line, f"has more than {lines.limits.line:,} bytes") for line in lines.too_long]
+def _lost(lines: Lines) -> list[tuple[int, str]]:
+    """Lines that no block has, and why."""
+    long = [(line, f"has more than {lines.limits.line:,} bytes") for line in lines.too_long]
+    return [*long, *((line, "is cut off: what is left of it may say something else") for line in lines.half)]
 
 
 def _blocks(first: Block, second: Block | None, pieces: Iterable[Block]) -> Iterable[Block]:
@@ -284,10 +294,13 @@ class _Keeper:
         all_of = names.to_pylist()
         if not (fresh := [place for place, name in enumerate(all_of) if name not in known]):
             return
-        known.update(all_of)
-        if kind != "account" and len(known) > NAMES_AT_MOST:
+        if kind != "account" and len(known) + len(fresh) >= NAMES_AT_MOST:
+            # The first so many, whatever the blocks: what is said of them is the same for the same file.
+            del fresh[NAMES_AT_MOST - len(known) :]
             self.full.add(kind)
             known.clear()
+        else:
+            known.update(all_of[place] for place in fresh)
         named = {"kind": pa.repeat(kind, len(fresh)), "number": numbers.take(fresh), "name": names.take(fresh)}
         self.fresh.append(pa.table(named))
         if sum(len(some) for some in self.fresh) >= GROUP:
@@ -315,7 +328,6 @@ class _Keeper:
         raw = f"read_parquet('{self.raw}')"
         # Which rows may be the same is told from the few columns in which calls differ, where the log has them.
         hashed = "hash(us, account, tin, tout, prompt)" if "prompt_hash" in self.present else f"hash({SAME})"
-        certain = self._tells_calls_apart()
         twice = db.execute(
             f"SELECT h FROM (SELECT {hashed} AS h FROM {raw}) GROUP BY h HAVING count(*) > 1"  # noqa: S608
         ).to_arrow_table()
@@ -323,16 +335,17 @@ class _Keeper:
         if twice.num_rows:
             db.register("twice", twice)
             db.execute(
-                f"""CREATE TEMP TABLE again AS SELECT line FROM {raw} SEMI JOIN twice ON twice.h = {hashed}
+                f"""CREATE TEMP TABLE again AS SELECT line, {CERTAIN} AS certain FROM {raw}
+                SEMI JOIN twice ON twice.h = {hashed}
                 QUALIFY row_number() OVER (PARTITION BY {SAME} ORDER BY line) > 1"""  # noqa: S608
             )
-            (count,) = db.execute("SELECT count(*) FROM again").fetchone() or (0,)
-            if certain and count:
+            found = dict(db.execute("SELECT certain, count(*) FROM again GROUP BY certain").fetchall())
+            if count := found.get(True, 0):
                 kept.reasons["says the same as an earlier line"] += count
-                listed = db.execute("SELECT line FROM again ORDER BY line LIMIT ?", [limits.listed]).fetchall()
-                self.reject([(line, "says the same as an earlier line") for (line,) in listed])
-                keep = "line NOT IN (SELECT line FROM again)"
-            elif count:
+                first = db.execute("SELECT line FROM again WHERE certain ORDER BY line LIMIT ?", [limits.listed])
+                self.reject([(line, "says the same as an earlier line") for (line,) in first.fetchall()])
+                keep = "line NOT IN (SELECT line FROM again WHERE certain)"
+            if count := found.get(False, 0):
                 kept.notes.append(
                     f"{count:,} rows say the same as another row. They are counted: times in whole seconds without a "
                     "prompt hash do not tell two calls apart."
@@ -354,13 +367,6 @@ class _Keeper:
         kept.notes += _said_of_itself(kept) + unhashed(db) + far_off(db, kept.rows_path)
         if kept.unzoned:
             kept.notes.append(f"{kept.unzoned:,} rows do not say their time zone; they are taken as UTC.")
-
-    def _tells_calls_apart(self) -> bool:
-        """Whether two rows with the same values are the same call: finer times than a second, or the prompt's hash."""
-        if "prompt_hash" in self.present:
-            return True
-        found = self.db.execute(f"SELECT 1 FROM read_parquet('{self.raw}') WHERE us % 1000000 <> 0 LIMIT 1")  # noqa: S608
-        return found.fetchone() is not None
 
 
 def _said_of_itself(kept: Kept) -> list[str]:

@@ -107,6 +107,8 @@ class Lines:
     # The file ends in the middle (of a compressed stream, or by damage): its last line may be half a line.
     cut: bool = False
     too_long: list[int] = field(default_factory=list)
+    # The last line, where what comes after it is lost: it may be a part of what it was.
+    half: list[int] = field(default_factory=list)
 
     def blocks(self) -> Iterator[Block]:
         """Blocks of whole lines; lines over the limit are left out and named in `too_long`.
@@ -147,7 +149,13 @@ class Lines:
             if too_long:
                 self.too_long.append(number)
                 rest, rest_size, skipping = [], 0, True
-        if whole_size + rest_size:
+        if self.cut and rest_size:
+            if whole:
+                block = block_of(number, b"".join(whole))
+                yield block
+                number, whole = block.after, []
+            self.half.append(number)
+        elif whole_size + rest_size:
             yield block_of(number, b"".join(whole + rest))
 
     def _unpacked(self) -> Iterator[bytes]:
@@ -179,10 +187,11 @@ class Lines:
                     )
                 if len(few) + len(piece) < FEW and more:
                     few += piece  # a million members of a byte each must not be a million pieces
-                elif few:
-                    yield bytes(few + piece)
+                    continue
+                if few:  # by itself: no piece is longer than a line may be
+                    yield bytes(few)
                     few.clear()
-                elif piece:
+                if piece:
                     yield piece
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100_000  # rows
 AT_MOST = 64 << 20  # bytes of text
+NOT_UTF8 = b"\xff"  # a line in place of one that cannot be written as text
 
 
 def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.Table, list[tuple[int, str]], float]]:
@@ -36,6 +38,8 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
     columns = {name: CANONICAL[name.lower()] for name in file.schema_arrow.names if name.lower() in CANONICAL}
     if missing := [name for name in REQUIRED if name not in columns.values()]:
         raise Unreadable(f"Not a usage log: the file has no column {', '.join(missing)}.")
+    if len({name.lower() for name in columns}) < len(columns):
+        raise Unreadable("The file names a column twice, in capitals and not.")
     # A text that is a million times in a column is once in the file; it must not be a million times in memory either.
     texts = [name for name in columns if _is_text(file.schema_arrow.field(name).type)]
     file = parquet(path, metadata=file.metadata, read_dictionary=texts)
@@ -43,13 +47,14 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
     blocks, number, total = Blocks(Layout("jsonl", "", (), 0, {})), 1, max(1, file.metadata.num_rows)
     try:
         for batch in file.iter_batches(_rows_at_once(file, columns, texts), columns=list(columns)):
-            table = pa.Table.from_batches([batch]).rename_columns([columns[name] for name in batch.schema.names])
-            for piece, text in _pieces(table):
+            for piece, text in _pieces(pa.Table.from_batches([batch])):
                 _measured(unpacked := unpacked + text, size, limits)
-                for part in blocks.read(block_of(number, _lines(piece))):
+                for part in blocks.read(block_of(number, _lines(piece, columns))):
                     yield part, blocks.rejected, (number + piece.num_rows) / total
                     blocks.rejected = []
                 number += piece.num_rows
+    except (duckdb.Error, pa.ArrowNotImplementedError) as wrong:
+        raise Unreadable("A column of the Parquet file is of a type that is not read (docs/usage-log.md).") from wrong
     except (pa.ArrowInvalid, OSError) as wrong:
         kept.notes.append(f"The Parquet file is damaged after row {number - 1:,} ({type(wrong).__name__}).")
         yield SCHEMA.empty_table(), [], 1.0
@@ -81,7 +86,7 @@ def _lies(file: pq.ParquetFile, name: str) -> int:
     for n in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(n)
         parts = (group.column(place) for place in range(group.num_columns))
-        found.append(sum(p.total_uncompressed_size for p in parts if p.path_in_schema.split(".")[0] == name))
+        found.append(sum(p.total_uncompressed_size for p in parts if f"{p.path_in_schema}.".startswith(f"{name}.")))
     return max(found)
 
 
@@ -106,24 +111,32 @@ def _pieces(table: pa.Table) -> Iterator[tuple[pa.Table, int]]:
         start = end
 
 
-def _lines(table: pa.Table) -> bytes:
-    """The rows as JSON lines: what a row is stays decided in one place."""
-    import duckdb
-
+def _lines(table: pa.Table, columns: dict[str, str]) -> bytes:
+    """The rows as JSON lines, one for each: what a row is stays decided in one place. `columns` are the names of those of
+    the table as they are known here; of several with one name the first counts that has a value, as in JSON Lines.
+    """
     for place, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
-
-    fields = ", ".join(f"'{name}': {_plain(name, table.schema.field(name).type)}" for name in table.column_names)
+        elif pa.types.is_float16(field.type):  # which DuckDB does not know
+            table = table.set_column(place, field.name, table.column(place).cast(pa.float32()))
+    named: dict[str, list[str]] = {}
+    for field in table.schema:
+        named.setdefault(columns[field.name], []).append(_plain(field.name, field.type))
+    fields = ", ".join(f"'{name}': coalesce({', '.join(values)})" for name, values in named.items())
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
         db.register("rows", table)
-        read: Any = db.execute(f"SELECT string_agg(({{{fields}}})::JSON::VARCHAR, chr(10)) FROM rows").fetchone()  # noqa: S608
-    return str(read[0] if read else "").encode() + b"\n"
+        # A row with a text that is not UTF-8 is no JSON to DuckDB, and would be no line.
+        line = f"coalesce(({{{fields}}})::JSON::VARCHAR, '')"
+        read: Any = db.execute(f"SELECT string_agg({line}, chr(10)) FROM rows").fetchone()  # noqa: S608
+    found = str(read[0] if read and read[0] else "").encode().split(b"\n")
+    return b"\n".join(text or NOT_UTF8 for text in found) + b"\n"
 
 
 def _plain(name: str, kind: pa.DataType) -> str:
+    quoted = '"' + name.replace('"', '""') + '"'
     if pa.types.is_timestamp(kind):
         zone = "Z" if kind.tz else ""
-        return f"strftime(\"{name}\"::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%f') || '{zone}'"
-    return f'"{name}"'
+        return f"strftime(try_cast({quoted} AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%f') || '{zone}'"
+    return quoted

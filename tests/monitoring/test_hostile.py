@@ -19,13 +19,14 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from monitoring.intake import Limits, Unreadable, objects, take_in, whole
+from monitoring.intake import Limits, Unreadable, keeping, objects, take_in, whole
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.lines import Rejected, row_of
 from monitoring.intake.opening import Layout, block_of, parquet, zstd
 from monitoring.report import written
 from monitoring.schema import HEADER_KEY
 from monitoring.shift import shifts
+from monitoring.windows import Part, merge
 from tests.monitoring.logs import START, Row, as_csv, lines, ordinary, report_of, swept
 
 KINDS = [("line", pa.int64()), ("net", pa.string())]
@@ -165,6 +166,129 @@ def test_a_line_is_too_long_by_its_length_alone(tmp_path: Path, length: int, at:
         (tmp_path / name).write_bytes(packed)
         kept = take_in(tmp_path / name, tmp_path / f"{name}.kept")
         assert (kept.rows, kept.listed) == (5999, [(at + 2, "has more than 1,048,576 bytes")])
+
+
+@pytest.mark.parametrize("length", [1_048_000, 1_048_500, 1_050_000, 1_056_000])
+def test_where_a_line_is_too_long_does_not_depend_on_how_the_file_is_packed(tmp_path: Path, length: int) -> None:
+    """The second line: what is read at first, to see what the file is, is less than a piece."""
+    first, other = (json.dumps(row).encode() for row in many(2))
+    long = other[:-1] + b',"x":"' + b"y" * (length - len(other) - 7) + b'"}'
+    content = first + b"\n" + long + b"\n"
+    rows = set()
+    for name, packed in (("plain", content), ("gzip", gzip.compress(content, 1)), ("zstd", zstd.compress(content))):
+        (tmp_path / name).write_bytes(packed)
+        rows.add(take_in(tmp_path / name, tmp_path / f"{name}.kept").rows)
+    assert rows == {2 if length <= 1 << 20 else 1}
+
+
+def test_a_line_of_which_the_end_is_lost_is_no_row(tmp_path: Path) -> None:
+    """What is left of it can be read, and says something else."""
+    table = "ts,account,model,input_tokens,status,output_tokens\n"
+    table += "".join(f"2026-03-01T10:00:{n % 60:02}.{n:03}Z,a,m,1,200,12345\n" for n in range(600))
+    packed = gzip.compress(table[:-4].encode())  # the last line has no end, and a number with less digits
+    for content, rows in ((packed[:-8], 599), (packed, 600)):
+        (tmp_path / "log").write_bytes(content)
+        kept = take_in(tmp_path / "log", tmp_path / "kept")
+        assert (kept.rows, kept.rows + kept.rejected) == (rows, 600)
+    (tmp_path / "log").write_bytes(packed[:-8])
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert kept.listed == [(601, "is cut off: what is left of it may say something else")]
+
+
+@pytest.mark.parametrize("number", ["Inf", "-NaN", "NaN", "-Infinity"])
+def test_what_is_no_number_in_json_is_so_in_every_block(number: str) -> None:
+    given = lines(many(400)).splitlines()
+    given[3] = given[3][:-1] + b', "region": ' + number.encode() + b"}"
+    told = set()
+    for few in (given[:8], given):  # read line by line, and at once
+        blocks = Blocks(Layout("jsonl", "", (), 0, {}))
+        rows = sum(table.num_rows for table in blocks.read(block_of(1, b"\n".join(few) + b"\n")))
+        told.add((len(few) - rows, tuple(blocks.rejected)))
+    one_by_one = Blocks(Layout("jsonl", "", (), 0, {}))
+    kept = one_by_one._line_by_line(block_of(1, b"\n".join(given) + b"\n"))
+    assert told == {(400 - kept.num_rows, tuple(one_by_one.rejected))}
+
+
+def test_a_file_whose_hash_cannot_be_told_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any) -> Any:
+        raise MemoryError
+
+    (tmp_path / "log").write_bytes(lines(many(3)))
+    monkeypatch.setattr(keeping.hashlib, "file_digest", broken)
+    with pytest.raises(MemoryError):
+        take_in(tmp_path / "log", tmp_path / "kept")
+
+
+# --- Parquet ------------------------------------------------------------------------------------------------------------
+def no_text(*values: bytes) -> pa.Array:
+    """A column that is said to be of texts."""
+    kept = pa.array(values, pa.binary()).buffers()
+    return pa.StringArray.from_buffers(len(values), kept[1], kept[2])
+
+
+def columns(**more: Any) -> pa.Table:
+    said = pa.Table.from_pylist(many(4)).to_pydict()
+    return pa.table({**said, **more})
+
+
+@pytest.mark.parametrize("name", ["account", "user_agent", "template"])
+def test_a_row_of_parquet_that_is_no_text_is_counted(tmp_path: Path, name: str) -> None:
+    pq.write_table(columns(**{name: no_text(b"a", b"Z\xfcrich", b"c", b"\xff")}), tmp_path / "log")
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert (kept.rows, kept.listed) == (2, [(2, "is not UTF-8"), (4, "is not UTF-8")])
+
+
+def test_of_two_names_of_a_column_the_first_with_a_value_counts(tmp_path: Path) -> None:
+    table = columns().drop_columns(["model"])
+    asked, answered = pa.array(["owl", None, "owl", None]), pa.array(["owl-2", "owl-2", None, None])
+    table = table.append_column("gen_ai.request.model", asked).append_column("gen_ai.response.model", answered)
+    pq.write_table(table, tmp_path / "log")
+    (tmp_path / "lines").write_bytes(lines(table.to_pylist()))
+    found = []
+    for name in ("log", "lines"):
+        kept = take_in(tmp_path / name, tmp_path / f"{name}.kept")
+        names = pq.read_table(kept.names_path).to_pylist()
+        found.append((kept.rows, kept.listed, {one["name"] for one in names if one["kind"] == "model"}))
+    assert found == [(3, [(4, "has no model")], {"owl", "owl-2"})] * 2
+
+
+@pytest.mark.parametrize(
+    ("more", "rows"),
+    [
+        ({"input_tokens": pa.array(np.array([1, 2, 3, 4], dtype=np.float16))}, 0),  # as any that is no whole number
+        ({"ts": pa.array([2**62] * 4, pa.timestamp("ms"))}, None),
+        ({"Account": pa.array(["a"] * 4)}, None),
+    ],
+)
+def test_a_column_of_a_strange_type_is_read_or_named(tmp_path: Path, more: dict[str, Any], rows: int | None) -> None:
+    pq.write_table(columns(**more), tmp_path / "log")
+    if rows is None:
+        with pytest.raises(Unreadable, match=r"of a type that is not read|names a column twice"):
+            take_in(tmp_path / "log", tmp_path / "kept")
+    else:
+        kept = take_in(tmp_path / "log", tmp_path / "kept")
+        assert (kept.rows, kept.rejected) == (rows, 4 - rows)
+
+
+# --- Calls that say the same ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("telling", [{"prompt_hash": "x"}, {"ts": "2026-03-02T10:00:00.5Z"}])
+def test_a_row_that_tells_more_makes_no_others_repetitions(tmp_path: Path, telling: Row) -> None:
+    """Retries within a second that were refused before there was a prompt; and one call that has one, twice."""
+    plain = {**{k: v for k, v in ROW.items() if k != "prompt_hash"}, "ts": "2026-03-02T10:00:00Z", "status": 429}
+    (tmp_path / "log").write_bytes(lines([plain] * 30 + [{**plain, **telling}] * 2))
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert (kept.rows, kept.listed) == (31, [(32, "says the same as an earlier line")])
+    assert any("29 rows say the same as another row. They are counted" in note for note in kept.notes)
+
+
+def test_of_two_batches_only_what_is_told_apart_counts_once(tmp_path: Path) -> None:
+    plain = {**{k: v for k, v in ROW.items() if k != "prompt_hash"}, "ts": "2026-03-02T10:00:00Z"}
+    parts = []
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(lines([plain] * 3 + [{**plain, "prompt_hash": "x"}]))
+        kept = take_in(tmp_path / name, tmp_path / f"{name}.kept")
+        parts.append(Part(kept.rows_path, kept.names_path, kept.sha256, kept.columns))
+    assert merge(parts, tmp_path / "merged", since_us=0, until_us=1 << 62).rows == 7
 
 
 def test_a_file_with_many_bad_lines_is_kept_in_few_groups_of_rows(tmp_path: Path) -> None:
