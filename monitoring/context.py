@@ -30,7 +30,8 @@ def explanations(
     `values` are those of all accounts; `named` the accounts that a finding names; `authorised` has every account with a
     call that an authorisation is about, None where there was none to compare with.
     """
-    mine = values[[names[int(str(a))] in set(named) for a in values.index]] if named else values.iloc[:0]
+    those = set(named)
+    mine = values[[names[int(str(a))] in those for a in values.index]]
     return [
         {"title": title, "says": says}
         for title, says in (

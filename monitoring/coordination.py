@@ -188,12 +188,13 @@ def _entropy(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return -np.nansum(np.where(share > 0, share * np.log(share), 0), axis=1)
 
 
-def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> tuple[float, float]:
+def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> tuple[float, float | None]:
     """I11, the merged stream: its gap cv, and how often it is as low when every account's times are shifted round the
     period at random (999 times, p = (k + 1) / 1000; fewer once ten of them were).
 
     Independent accounts merge towards a Poisson stream (cv 1, Palm-Khintchine); a common scheduler that deals calls out
-    in turn leaves a metronome. Units: ratio, probability. Of more than 20,000 rows the first 20,000 in time are taken.
+    in turn leaves a metronome. Units: ratio, probability; none where most gaps are nought, as of calls by the hour in one
+    second, which have no ratio. Of more than 20,000 rows the first 20,000 in time are taken.
     """
     order = np.lexsort((account, us))[:MERGED_AT_MOST]
     us, account = us[order], account[order]
@@ -201,6 +202,8 @@ def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> 
     step = int(np.gcd.reduce(np.append(np.diff(us), 1_000_000)))
     span = int(us[-1] - us[0]) + step
     observed = _cv(us)
+    if len(us) < 2 or not np.median(np.diff(us)):
+        return observed, None
     draw = np.random.default_rng(SEED)
     # In the order in which they first called, so that their names change nothing.
     _, first, index = np.unique(account, return_index=True, return_inverse=True)

@@ -395,13 +395,14 @@ ROW = ("account", "line", "us", "tokens")
 
 def permitted_rows(marked: Any, versions: Sequence[Permit]) -> Any:
     """Of rows that `reasons` has marked those that are permitted: ROW, and 1 where it was on record then (`on_record`) and
-    where there is no cap for the whole (`uncapped`).
+    where besides there is no cap for the whole (`uncapped`): of two papers the one takes no doubt from the other.
     """
     capped = [place for place, version in enumerate(versions) if version.capped]
+    uncapped = marked.version.notin(capped) if capped else ibis.literal(value=True)
     return marked.filter(marked.reason.isnull()).select(
         *ROW,
         on_record=(~marked.afterwards).cast("int64"),
-        uncapped=marked.version.notin(capped).cast("int64") if capped else ibis.literal(1, "int64"),
+        uncapped=(~marked.afterwards & uncapped).cast("int64"),
     )
 
 

@@ -90,14 +90,14 @@ MEASURES = (
         "had {value:.0%} of the answers end at the length limit",
         "Short limits set by a product do the same.",
         needs=("finish_reason",),
-        minimum="200 answered calls",
+        minimum="200 answered calls that say how they ended",
     ),
     Measure(
         "sweep",
         "I4",
         "content",
         "went through {templates:.0f} prompt template{s} with ever new fillings: {swept:,.0f} calls, {value:.1%} of the "
-        "prompts different, {share:.0%} of all calls (effective number of templates {effective:.1f})",
+        "prompts different, {share:.0%} of the calls with a template (effective number of templates {effective:.1f})",
         "It shows scripting, not a purpose: a batch summariser does the same. How rare it is was counted in this log; "
         "there is no real reference.",
         needs=("template", "prompt_hash"),
@@ -220,8 +220,7 @@ def measured(parts: Sequence[Any], log: Log) -> pd.DataFrame:
     needed does not grow with the log.
     """
     begins = _begins(log.rows)
-    seen = timing.first_seen(log.rows)
-    late = seen.filter(seen.released >= begins + TWO_DAYS)
+    late = timing.new_models(log.rows, since=begins + TWO_DAYS)
     late = late if late.count().execute() else None
     found = [_measured(rows, log, late) for rows in parts]
     out = pd.concat([one for one in found if len(one)] or found[:1])
@@ -262,6 +261,8 @@ def _measured(rows: Any, log: Log, late: Any) -> pd.DataFrame:
         add(known.probing(rows))
     if "refused" in present:
         add(known.refusals(rows))
+        # A log that says it of some rows alone, such as of those that were refused, does not tell which share was.
+        out["refused"] = out.refused.where(2 * out.judged >= out.n)
     if {"refused", "template"} <= present:
         # Chains of mutations are looked for where enough is refused to have any.
         often = out.index[out.refused.fillna(0) >= SOME_REFUSED]
@@ -306,7 +307,7 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
         among_peers(np.log10(column("oi")), values.model, np.log10(answered.oi.astype(float)), answered.model),
         column("answered") >= 200,
     )
-    out["cut"] = where(column("cut"), column("answered") >= 200)
+    out["cut"] = where(column("cut"), column("ended") >= 200)
     # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well. Nor are prompts that are
     # refused again and again: that is how red-teaming looks.
     harvested = (column("oi") >= SHORT_ANSWERS) & ~(column("refused") >= OFTEN_REFUSED)
@@ -335,16 +336,17 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
 def among_peers(score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Series) -> pd.Series:
     """(x - median) / (1.4826 MAD) of the peers on the same model, those of all models where they are fewer than 20."""
-    out = pd.Series(np.nan, index=score.index)
-    for which in model.unique():
-        group = peers[of == which].dropna()
-        group = group if len(group) >= PEERS_AT_LEAST else peers.dropna()
-        if len(group) < PEERS_AT_LEAST:
-            continue
-        middle = float(group.median())
-        spread = max(1.4826 * float((group - middle).abs().median()), 0.05)
-        out[model == which] = (score[model == which] - middle) / spread
-    return out
+    peers = peers.dropna()
+    if len(peers) < PEERS_AT_LEAST:
+        return pd.Series(np.nan, index=score.index)
+    of = of[peers.index]
+    own = peers.groupby(of)
+    middle = own.median()[own.size() >= PEERS_AT_LEAST]
+    apart = (peers - of.map(middle)).abs().groupby(of).median()
+    everybody = float(peers.median())
+    centre = model.map(middle).fillna(everybody)
+    spread = model.map(apart).where(model.isin(middle.index), float((peers - everybody).abs().median()))
+    return (score - centre) / (1.4826 * spread).clip(lower=0.05)
 
 
 def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:

@@ -290,7 +290,6 @@ def _read(reading: Reading) -> dict[str, Any]:
     # Whose rows an authorisation explains is no peer either.
     authorised = {account for account, share in (permitted or {}).items() if share.by_any}
     ordinary = values[~values.index.isin(inside | authorised)]
-    ordinary = ordinary if len(ordinary) >= 20 else values
     peers, reference = scores(ordinary, ordinary), shipped()
     scored = scores(values, ordinary)
     signs = signs_of(values, scored, peers, reference)

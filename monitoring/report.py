@@ -86,15 +86,16 @@ def finding(
         "last": _said(int(line["last"])),
         "templates": [f"{template % (1 << 64):016x}" for template in templates],
     }
+    # Not before somebody had to answer for it.
+    afterwards = explained and not all(share.on_record >= EXPLAINED for share in shares)
     return {
         "rung": unit.rung,
         "unit": kind,
         "accounts": names,
         "explained": explained,
-        # Not before somebody had to answer for it.
-        "explained_afterwards": explained and not all(share.on_record >= EXPLAINED for share in shares),
+        "explained_afterwards": afterwards,
         # Of an excerpt nobody knows how much of such a cap was used up before.
-        "explained_by_caps": explained and not all(share.uncapped >= EXPLAINED for share in shares),
+        "explained_by_caps": explained and not afterwards and not all(s.uncapped >= EXPLAINED for s in shares),
         "summary": f"{who} {then.join(sign.says for sign in signs)}.",
         "sentence": f"{who} {then.join(whole)}. But: {' '.join(caveats)}",
         "families": sorted(unit.families),

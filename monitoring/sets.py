@@ -74,7 +74,9 @@ def measure(
     own = reading.keep("set_rows", parts[0] if len(parts) == 1 else parts[0].union(parts[1]))
     set_values = reading.measure(own)
     # That many accounts make more calls than one says nothing: the volume of a set is no sign.
-    set_scores = scores(set_values, ordinary).assign(volume=float("nan"), taken=float("nan"))
+    # Nor is a limit for an account one for a set.
+    none = float("nan")
+    set_scores = scores(set_values, ordinary).assign(volume=none, taken=none, riding=none)
     signs = signs_of(set_values, set_scores, peers, shipped())
     pool = _in_no_order(ordinary[ordinary.n >= ROWS_TO_COMPARE])[:POOL]
     compared = hourly(rows.filter(rows.account.isin(pool))).execute()
@@ -168,7 +170,8 @@ def _coordination(
     even = split["p_even"] if (split["even"] or 0) >= EVEN else None
     content = "template" in one.ties
     # With a common template the merged stream is told, and counted, as time (`_dealt`).
-    dealt = [p for p in (even, None if content else split["p_cv"]) if p is not None and p <= FALSE_ALARMS / 2]
+    clock = split["p_cv"] if not content and (split["cv"] or 0) < METRONOME else None
+    dealt = [p for p in (even, clock) if p is not None and p <= FALSE_ALARMS / 2]
     kinds = {
         "template": "the same prompt templates",
         "agent": "the same rare client software",
@@ -180,7 +183,7 @@ def _coordination(
     says = f"share {_and([kinds[kind] for kind in one.kinds])}"
     if split["p_even"] is not None:
         says += f"; the calls are spread over them with an evenness of {split['even']:.3f} (p = {split['p_even']:.3f})"
-    if not content:
+    if not content and split["p_cv"] is not None:
         says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"
     p = _chance(one, accounts)
     counts = p <= FALSE_ALARMS and (content or bool(dealt))

@@ -17,7 +17,8 @@ def harvest(rows: Any, limits: Sequence[int] | None) -> Any:
     """I2. Output tokens for each input token, and the share of answers that ended at the length limit.
 
     oi = (sum(tout) + 1) / (sum(tin) + 1) over answered calls (status below 400). `limits` are the numbers that stand
-    for the finish reasons AT_THE_LIMIT, None where the log has none at all. Units: tokens per token; share.
+    for the finish reasons AT_THE_LIMIT, None where the log has none at all. Units: tokens per token; share of the answers
+    that say how they ended, of which `ended` is the number.
     Needs: tin, tout, status.
     Only ever read against peers of the same model: of real chat clients the median is about 0.1 and 1 in 100 is above
     1, of a reasoning model the median is 1.7. Limits: a product that writes long texts does the same.
@@ -32,6 +33,7 @@ def harvest(rows: Any, limits: Sequence[int] | None) -> Any:
         answered=answered.count(),
         oi=(answered.tout.sum() + 1) / (answered.tin.sum() + 1),
         cut=cut,
+        ended=answered.finish.count(),
     )
 
 

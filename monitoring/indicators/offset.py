@@ -52,7 +52,7 @@ def mutation(rows: Any, dialect: str = "") -> Any:
     kept = rows.filter(rows.template.notnull() & rows.refused.notnull()).select(
         "unit", "account", "us", "template", "refused"
     )
-    before = ibis.window(group_by=kept.account, order_by=[kept.us, kept.template], preceding=(None, 1))
+    before = ibis.window(group_by=kept.account, order_by=[kept.us, kept.template, kept.refused], preceding=(None, 1))
     marked = kept.mutate(at=ibis.ifelse(kept.refused, kept.us, ibis.null("int64")).max().over(before))
     tried = marked.filter(marked["at"].notnull() & (marked.us - marked["at"] <= TEN_MINUTES))
     refused = kept.filter(kept.refused).group_by(["account", "us"]).agg(anchor=ibis._.template.max())

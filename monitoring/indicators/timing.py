@@ -163,6 +163,18 @@ def pivot(rows: Any, first_seen: Any) -> Any:
     return enough.group_by("unit").agg(pivot=enough.moved.max())
 
 
-def first_seen(rows: Any) -> Any:
-    """When each model first appears."""
-    return rows.group_by("model").agg(released=rows.us.min())
+NEW_AT_MOST = 100
+
+
+def new_models(rows: Any, *, since: int) -> Any:
+    """(model, released): the models that first appear at `since` or later, and when (microseconds since 1970).
+
+    Of more than 100 those with the most calls in their first 24 hours: whoever invents a name for every call would have
+    every call compared with every name.
+    """
+    seen = rows.group_by("model").agg(released=rows.us.min())
+    late = seen.filter(seen.released >= since)
+    day = rows.select("model", "us").join(late, "model").filter(ibis._.us < ibis._.released + DAY)
+    used = day.group_by(["model", "released"]).agg(used=ibis._.count())
+    most = used.order_by([used.used.desc(), used.released, used.model]).limit(NEW_AT_MOST)
+    return most.select("model", "released")

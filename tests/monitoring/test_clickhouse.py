@@ -20,7 +20,7 @@ from chdb.session import Session
 
 from monitoring import indicators as known
 from monitoring.indicators.coordination import hourly, shared_things, used_often, uses
-from monitoring.indicators.timing import first_seen
+from monitoring.indicators.timing import new_models
 from monitoring.indicators.volume import models
 from monitoring.intake import take_in
 from monitoring.reading import Options, Reading
@@ -34,8 +34,7 @@ LATE = 1_774_300_000_000_000  # between the first row and the first of the new m
 
 
 def pivoted(rows: Any) -> Any:
-    seen = first_seen(rows)
-    return known.pivot(rows, seen.filter(seen.released >= LATE))
+    return known.pivot(rows, new_models(rows, since=LATE))
 
 
 def histogram(rows: Any, kind: str) -> Any:
@@ -56,7 +55,7 @@ EXPRESSIONS: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "regularity": (known.regularity, ["unit"]),
     "evenness": (evenness, ["unit"]),
     "around the clock": (clock, ["unit"]),
-    "first seen": (first_seen, ["model"]),
+    "new models": (lambda rows: new_models(rows, since=0), ["model"]),
     "pivot": (pivoted, ["unit"]),
     "refusals": (known.refusals, ["unit"]),
     "repeats": (known.repeats, ["unit"]),

@@ -13,7 +13,7 @@ from monitoring import coordination
 from monitoring.coordination import busy_hours, even_split, one_scheduler, rhythms, shares_of, together
 from monitoring.indicators.content import templates
 from monitoring.indicators.coordination import PER_KIND, hourly, shared_things, templates_of_each, used_often, uses
-from monitoring.sets import _dealt, _in_no_order
+from monitoring.sets import _coordination, _dealt, _in_no_order
 from tests.monitoring.logs import Row, lines, ordinary, report_of, swept
 from tests.monitoring.tables import HOUR, MONDAY, SECOND, at, kept
 
@@ -240,13 +240,29 @@ def test_times_in_whole_seconds_are_no_scheduler() -> None:
     # 5 calls a second of 20 accounts by chance: cut to seconds, most gaps are nought, and so they are when shifted.
     draw = np.random.default_rng(6)
     us = np.sort(draw.integers(0, 1000, 5000)) * SECOND
-    assert one_scheduler(us, draw.integers(0, 20, 5000))[1] > 0.05
+    assert one_scheduler(us, draw.integers(0, 20, 5000))[1] is None
+
+
+def test_calls_by_the_hour_in_one_second_are_no_scheduler() -> None:
+    # Of five accounts, each by a timer of its own: most gaps are nought, which have no ratio.
+    us = np.repeat(np.arange(200) * 3600, 5) * SECOND
+    assert one_scheduler(us, np.tile(np.arange(5), 200)) == (0.0, None)
 
 
 def test_the_names_of_accounts_change_no_scheduler() -> None:
     draw = np.random.default_rng(7)
     us, account = np.sort(draw.integers(0, 10_000 * SECOND, 500)), draw.integers(0, 5, 500)
     assert one_scheduler(us, account) == one_scheduler(us, 9 - account)
+
+
+@pytest.mark.parametrize(("cv", "p", "counts"), [(0.5, 0.001, True), (1.0, 0.001, False), (0.0, None, False)])
+def test_without_a_common_template_only_a_metronome_makes_a_set(cv: float, p: float | None, counts: bool) -> None:
+    """Five people of one office merge to gaps as of chance, and are far from it when each is shifted into the night."""
+    tied = coordination.Found((1, 2, 3), {"net": {5: 3}, "payment": {7: 3}})
+    split = {"even": 0.5, "p_even": 0.5, "cv": cv, "p_cv": p, "rows": 900.0}
+    sign = _coordination(tied, split, 1000, pd.DataFrame())
+    assert sign.counts is counts
+    assert ("when shifted" in sign.says) is (p is not None)
 
 
 def test_a_metronome_is_told_as_time_only_where_a_template_made_the_set() -> None:

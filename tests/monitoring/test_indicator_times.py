@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from monitoring import indicators as known
-from monitoring.indicators.timing import first_seen, summers
+from monitoring.indicators.timing import NEW_AT_MOST, new_models, summers
 from monitoring.shift import SHUFFLES, histograms, shifts
 from tests.monitoring.logs import START, lines, report_of
 from tests.monitoring.tables import DAY, HOUR, MINUTE, MONDAY, SECOND, at, clock, evenness, kept, quota, values
@@ -149,9 +149,17 @@ def test_pivot_takes_the_newest_model_that_moved_most_and_needs_twenty_calls() -
     assert found["pivot"].to_dict() == {1: pytest.approx(16 / 20)}
 
 
-def test_first_seen_is_the_first_row_of_each_model() -> None:
-    found = first_seen(kept(at(5, 3, model=1) + at(9, 7, model=2, unit=2))).execute()
+def test_a_model_is_new_from_its_first_row_on() -> None:
+    found = new_models(kept(at(5, 3, model=1) + at(9, 7, model=2, unit=2)), since=0).execute()
     assert found.set_index("model").released.to_dict() == {1: MONDAY + 3, 2: MONDAY + 7}
+
+
+def test_of_many_new_models_those_that_are_used_most_are_compared() -> None:
+    """Whoever invents a name for every call would have every call compared with every name."""
+    rows = at(0, model=0) + [row for n in range(1, 301) for row in at(*range(10 * n, 10 * n + 1 + (n > 210)), model=n)]
+    found = new_models(kept(rows), since=MONDAY + 1).execute()
+    assert set(found.model) == {*range(211, 301), *range(1, 11)}, "those with two calls, and of the others the first"
+    assert len(found) == NEW_AT_MOST
 
 
 # --- I13 --------------------------------------------------------------------------------------------------------------

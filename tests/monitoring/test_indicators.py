@@ -150,6 +150,8 @@ def test_probing_counts_only_what_was_asked_together() -> None:
     ]
     found = values(known.probing(kept(rows))).loc[1]
     assert (found.with_params, found.probes, found.single, found.repeats) == (4, 1, 2, 1)
+    silent = values(known.probing(kept([asked(True, True, None, None, True)] * 3))).loc[1]
+    assert (silent.with_params, silent.probes, silent.single, silent.repeats) == (3, 3, 0, 0)
 
 
 # --- I14: what speaks for innocence -----------------------------------------------------------------------------------

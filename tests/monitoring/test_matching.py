@@ -92,6 +92,20 @@ def test_what_was_agreed_afterwards_explains_and_is_marked() -> None:
     assert told(replace(WHOLE, on_record=NEVER), replace(WHOLE, reference="P-2")) == (True, False)
 
 
+def test_of_two_papers_the_one_takes_no_doubt_from_the_other() -> None:
+    """One is on record and has a cap of which much may be used up; one was agreed afterwards and has none."""
+    capped = replace(WHOLE, requests=10_000, entry="P-1")
+    late = replace(WHOLE, on_record=NEVER, reference="P-2", entry="P-2")
+    for permits, doubt in (((capped,), True), ((late,), False), ((capped, late), True)):
+        [found] = [
+            one
+            for one in report_of(lines(ROWS), Options(permits=permits))["findings"]
+            if one["accounts"] == ["acc-sweep"]
+        ]
+        assert (found["explained"], found["explained_by_caps"]) == (True, doubt)
+    assert told(capped, late) == (True, False)
+
+
 def panel(rows: Sequence[Row], *permits: Permit) -> str:
     explanations = report_of(lines(list(rows)), Options(permits=permits))["explanations"]
     return str(next(one["says"] for one in explanations if one["title"] == "Authorised red-teaming"))
@@ -221,7 +235,7 @@ def by_hand(
             late = us(at) < version.on_record
             table["afterwards"] += late
             known = permitted.get(place, (False, False))
-            free = version.requests is None and version.tokens is None
+            free = version.requests is None and version.tokens is None and not late
             permitted[place] = known[0] or not late, known[1] or free
     shares: dict[str, tuple[int, int, int]] = {}
     for place, (on_record, uncapped) in permitted.items():

@@ -284,6 +284,19 @@ def test_volume_alone_is_no_finding() -> None:
     assert Unit(1, [sign("volume"), sign("time")]).rung == "pattern"
 
 
+def test_a_set_is_not_compared_with_its_own_members() -> None:
+    """An excerpt: the customers of one reseller, who ask each for himself, and nearly nobody else."""
+    rows = ordinary(115, each=210)
+    customers = {f"acc-{n:04}" for n in range(110)}
+    shared = {"net": "reseller", "payment": "reseller", "template": "00000000000000ff"}
+    report = report_of(lines([{**row, **shared} if row["account"] in customers else row for row in rows]))
+    [one] = [one for one in report["findings"] if one["unit"] == "set"]
+    assert len(one["accounts"]) == 110
+    because = " ".join(f"{line['id']}: {line['because']};" for line in report["not_computable"])
+    assert "I4: fewer than 100 ordinary accounts have 200 calls with a template" in because
+    assert "I1: no account has 20 accounts on the same model" in because
+
+
 def test_one_account_alone_and_one_row_alone_are_read() -> None:
     assert report_of(lines(ROWS[:1]))["accounts"] == 1
     alone = report_of(lines(swept("only", 800)))
