@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-TOOL_VERSION = "1"
+TOOL_VERSION = "2"
 LOG_VERSION = "CANDOUR-LOG-1"
 HEADER_KEY = "candour_usage_log"
 # What is read, and the names it may come under besides `--column`. Dots also reach into nested objects.
@@ -166,7 +166,7 @@ class Preparer:
             row,
             "endpoint",
             given.get("endpoint"),
-            lambda v: short_text(re.split(r"[?#]", v, maxsplit=1)[0], "endpoint"),
+            lambda v: short_text(route(v), "endpoint"),
         )
         self._try(row, "user_agent", given.get("user_agent"), lambda v: short_text(v[:500], "user_agent", 500))
         self._try(row, "refused", given.get("refused"), truth)
@@ -293,11 +293,18 @@ def params(value: Any) -> dict[str, Any]:
         raise Skip("params: not an object")
     found = {name: given[name] for name in PARAMS if given.get(name) is not None}
     found |= {name: bool(found[name]) for name in ("logit_bias", "reasoning") if name in found}
-    return {name: value for name, value in found.items() if isinstance(value, bool | int) or _finite(value)}
+    return {name: value for name, value in found.items() if isinstance(value, int | float) and abs(value) < 1e9}
 
 
-def _finite(value: Any) -> bool:
-    return isinstance(value, float) and abs(value) < 1e9
+def route(path: str) -> str:
+    """An endpoint without what is somebody's: no host, no query, and {} for parts that look like an identifier."""
+    path = re.sub(r"^[A-Za-z][\w+.-]*://[^/]*", "", re.split(r"[?#]", path, maxsplit=1)[0])
+    return "/".join("{}" if _names_somebody(part) else part for part in path.split("/"))
+
+
+def _names_somebody(part: str) -> bool:
+    """Whether a part of a path has a digit (but for a version such as v1), an @ or a %, or is long."""
+    return len(part) > 30 or bool(re.search(r"[\d@%]", part) and not re.fullmatch(r"v\d+(\w{0,6}|\.\d+)", part))
 
 
 def prompt_text(value: Any) -> str:
@@ -345,8 +352,8 @@ class Hashing(io.RawIOBase):
 Found = tuple[int, dict[str, Any] | Skip]  # the number of a line, and its row or why there is none
 
 
-def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """Numbered lines; None for one that is too long, which never stands in memory as a whole."""
+def lines(file: IO[bytes], *, blank: bool = False) -> Iterator[tuple[int, bytes | None]]:
+    """Numbered lines; None for one that is too long, which never stands in memory as a whole. Blank ones if asked for."""
     number = 0
     while line := file.readline(LONGEST_LINE):
         number += 1
@@ -354,7 +361,7 @@ def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
             while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
                 pass
             yield number, None
-        elif line.strip():
+        elif blank or line.strip():
             yield number, line
 
 
@@ -377,47 +384,68 @@ def json_rows(file: IO[bytes]) -> Iterator[Found]:
 
 def csv_rows(file: IO[bytes], preparer: Preparer) -> Iterator[Found]:
     too_long: list[int] = []
+    used: list[int] = []  # the lines of the row that is read
 
     def texts() -> Iterator[str]:
-        for number, line in lines(file):
+        for number, line in lines(file, blank=True):  # there may be blank ones within a cell
             if line is None:
                 too_long.append(number)
             else:
+                used.append(number)
                 yield line.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
     feed = texts()
-    first = next(feed, "")
+    first = next((line for line in feed if line.strip()), "")
     if first.startswith("#") and HEADER_KEY in first:
         raise Stop("This is a usage log already: prepare the provider's own log.")
     csv.field_size_limit(LONGEST_LINE)
     delimiter = max(",;\t", key=first.count)
     titles = _titles(next(csv.reader([first], delimiter=delimiter), []), preparer)
-    reader = csv.reader(feed, delimiter=delimiter)
+    reader = csv.reader(feed, delimiter=delimiter, strict=True)
     while True:
+        used.clear()
         try:
             cells = next(reader)
         except StopIteration:
             break
         except csv.Error:
-            yield reader.line_num + 1, Skip("not CSV")
+            # A quotation mark that is not closed takes the lines after it with it: each of them may have been a row.
+            for number in used:
+                yield number, Skip("not CSV")
             continue
-        if len(cells) != len(titles):
-            yield reader.line_num + 1, Skip("not as many cells as columns")
-        elif any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell if letter > "\ud7ff"):
-            yield reader.line_num + 1, Skip("not UTF-8")
-        else:
-            yield reader.line_num + 1, dict(zip(titles, cells, strict=True))
+        if cells:
+            yield from _row(cells, titles, used)
     for number in too_long:
         yield number, Skip("a line of more than 16 MB")
+
+
+def _row(cells: list[str], titles: list[str], used: list[int]) -> Iterator[Found]:
+    """A row from the lines `used`; or why there is none, of each of them, as each may have been one."""
+    if len(cells) != len(titles):
+        for number in used:
+            yield number, Skip("not as many cells as columns")
+    elif any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell if letter > "\ud7ff"):
+        yield used[0], Skip("not UTF-8")
+    else:
+        yield used[0], dict(zip(titles, cells, strict=True))
 
 
 def _titles(found: list[str], preparer: Preparer) -> list[str]:
     """The names of a CSV's columns, spelt as they are known here; or Stop, where one that is needed is not there."""
     known = {title.lower(): title for titles in preparer.names.values() for title in titles}
     titles = [known.get(title.strip().lower(), title.strip()) for title in found]
-    there = f"The first line of the file names: {', '.join(titles) or 'nothing'}."
-    if twice := [title for title, times in Counter(titles).items() if times > 1]:
-        raise Stop(f"The column {twice[0]!r} is there twice. {there}")
+    # What is not known may be no name but a row, which is not told to a terminal.
+    counted = Counter(titles)
+    named = [title for title in counted if title.lower() in known]
+    there = (
+        f"Of the {len(titles):,} columns in the first line of the file these are known: {', '.join(named) or 'none'}."
+    )
+    if twice := [title for title, times in counted.items() if times > 1]:
+        raise Stop(
+            f"The column {twice[0]!r} is there twice. {there}"
+            if twice[0] in named
+            else f"A column is there twice. {there}"
+        )
     for name, candidates in preparer.names.items():
         if (name in REQUIRED or len(candidates) == 1) and not set(candidates) & set(titles):
             raise Stop(

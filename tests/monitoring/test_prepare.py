@@ -138,8 +138,65 @@ def test_hostile_csv(folder: Path) -> None:
     ]
     assert run(folder, lines, name="log.csv", out="out.csv") == 0
     header, rows = result(folder, "out.csv")
-    assert header["rows_skipped"] == {"not UTF-8": 1, "not as many cells as columns": 3}
+    assert header["rows_skipped"] == {"not UTF-8": 1, "not as many cells as columns": 2, "not CSV": 1}
     assert len(rows) == 2
+
+
+def test_every_line_that_an_open_quotation_mark_takes_with_it_is_counted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = {k: v for k, v in ROW.items() if k not in ("finish_reasons", "params")} | {"prompt": "no marks in it"}
+    head, row = as_csv([plain])
+    for last in (row, row + '"', row.replace("m-large", '"m"-large')):  # never closed, or by a mark of a later row
+        lines = [head, row, row + ',"unfinished', *[row] * 1000, last, row]
+        assert run(folder, lines, name="log.csv") == 0
+        header, rows = result(folder)
+        assert header["rows_read"] == len(lines) - 1
+        assert header["rows_read"] == header["rows_written"] + sum(header["rows_skipped"].values())
+        assert len(rows) < 10
+        assert "the first in line 3: not " in capsys.readouterr().err
+
+
+def test_a_blank_line_in_a_cell_is_part_of_it(folder: Path) -> None:
+    said = [ROW | {"prompt": "para one\n\npara two", "finish_reasons": "stop"}, ROW | {"finish_reasons": "stop"}]
+    told = []
+    for name, rows in (("log.csv", ["", *as_csv(said[:1]), "", as_csv(said)[-1], ""]), ("log.jsonl", said)):
+        assert run(folder, rows, name=name) == 0
+        header, found = result(folder)
+        told.append(([row["prompt_hash"] for row in found], header["rows_read"], header["rows_skipped"]))
+    assert told[0] == told[1]
+    assert told[0][1:] == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/v1/users/canary@mail.example/threads/thread_8f3/messages", "/v1/users/{}/threads/{}/messages"),
+        ("https://user:canary@api.example/v1/chat/completions?key=canary#x", "/v1/chat/completions"),
+        ("/v1beta/models/m-large:generate", "/v1beta/models/m-large:generate"),
+        ("/v2.1/" + "c" * 31 + "/a%40b", "/v2.1/{}/{}"),
+        ("chat", "chat"),
+    ],
+)
+def test_an_endpoint_names_no_host_and_nobody(folder: Path, path: str, kept: str) -> None:
+    assert run(folder, [ROW | {"path": path}]) == 0
+    assert result(folder)[1][0]["endpoint"] == kept
+
+
+def test_what_is_no_number_of_tokens_is_no_parameter(folder: Path) -> None:
+    assert run(folder, [ROW | {"params": {"max_tokens": 4_111_111_111_111_111, "n": 2, "temperature": 0.5}}]) == 0
+    assert result(folder)[1][0]["params"] == {"n": 2, "temperature": 0.5}
+
+
+@pytest.mark.parametrize("first", [json.dumps(ROW), "2026-01-05T10:00:00Z,canary@mail.example,m,1,2,200,canary prompt"])
+@pytest.mark.parametrize("twice", ["", ",a canary,a canary"])
+def test_a_row_in_place_of_a_header_is_not_told_to_the_terminal(
+    folder: Path, first: str, twice: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, [first + twice, first], name="log.csv") == 1
+    said = "".join(capfd.readouterr())
+    assert "are known: none" in said
+    assert "canary" not in said
 
 
 def test_a_line_without_an_end_is_not_held_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
