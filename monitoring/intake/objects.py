@@ -31,6 +31,10 @@ Others = dict[tuple[str, ...], pa.DataType]
 ABOUT = re.compile(r"Column\((.*)\) (?:changed from|was specified twice)", re.DOTALL)
 
 
+# What is no JSON, and is a number to Arrow or to Python, each in its own spelling.
+NO_NUMBER = re.compile(rb"[:,\[]\s*-?(?:Inf|NaN)")
+
+
 class Doubtful(Exception):
     """Something in the block needs to be looked at line by line."""
 
@@ -60,7 +64,7 @@ class Objects:
             if len(self._sources) > KEYS_AT_MOST:
                 self._too_many_names = True
                 raise Doubtful
-            if _many_brackets(block) > NESTED_AT_MOST:
+            if _many_brackets(block) > NESTED_AT_MOST or NO_NUMBER.search(data):
                 raise Doubtful
             table = _read_json(data, self._sources, "ignore")
         return table
@@ -70,7 +74,7 @@ class Objects:
         if self._others is None:
             return None
         try:
-            return _read_json(data, _schema(sources, self._others), "error")
+            table = _read_json(data, _schema(sources, self._others), "error")
         except pa.ArrowInvalid as wrong:
             # What is wrong with a key that stands for nothing is no fault of its line.
             about = ABOUT.search(str(wrong))
@@ -79,6 +83,12 @@ class Objects:
                 self._others = None
                 return None
             raise
+        for (name, *within), kind in self._others.items():
+            if pa.types.is_floating(kind):
+                column = pc.struct_field(table[name], within[0]) if within else table[name]
+                if not pc.all(pc.is_finite(column)).as_py():
+                    raise Doubtful
+        return table
 
 
 def _first(data: bytes) -> Iterator[dict[str, Any]]:
