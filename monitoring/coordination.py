@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 
 import networkx as nx
 import numpy as np
@@ -32,6 +32,7 @@ OWN_AGENT = 0.9
 SHUFFLES = 999
 AT_ONCE = 111
 ENOUGH = 10
+COMMON_AT_MOST = 50  # things of a component that it may have in common with others: those that fewest have
 MERGED_AT_MOST = 20_000  # rows in a merged stream whose rhythm is tested
 SEED = 20_261_124
 
@@ -122,18 +123,15 @@ def _merged(shared: pd.DataFrame, components: list[set[int | str]]) -> list[set[
     of = {account: i for i, own in enumerate(members) for account in own}
     tied = shared[shared.account.isin(of)]
     uses = tied.assign(part=tied.account.map(of))[["things", "part"]].drop_duplicates()
+    uses = uses.assign(parts=uses.groupby("things").part.transform("count"))
+    uses = uses[uses.parts >= 2].sort_values(["part", "parts", "things"])
     graph = nx.Graph()
     graph.add_nodes_from(range(len(members)))
-    counts: dict[tuple[int, int], int] = {}
-    for _, parts in uses.groupby("things").part:
-        if len(parts) < 2:
-            continue
-        order = sorted(parts)
-        # Neighbours in a ring: enough to join them all, and never more pairs than parts.
-        for one, other in pairwise(order):
-            counts[one, other] = counts.get((one, other), 0) + 1
-    graph.add_edges_from(pair for pair, count in counts.items() if count >= 2)
-    return [set().union(*(members[i] for i in group)) for group in nx.connected_components(graph)]
+    # A node for each two things: whoever has both is joined to all others that have, in whatever order they are named.
+    for part, things in uses.groupby("part").things:
+        graph.add_edges_from((int(part), pair) for pair in combinations(sorted(things[:COMMON_AT_MOST]), 2))
+    joined = ([i for i in group if isinstance(i, int)] for group in nx.connected_components(graph))
+    return [set().union(*(members[i] for i in group)) for group in joined]
 
 
 def rhythms(hours: pd.DataFrame, least: float = 0.9, span: int = 48) -> pd.DataFrame:
@@ -196,8 +194,11 @@ def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> 
     in turn leaves a metronome. Units: ratio, probability; none where most gaps are nought, as of calls by the hour in one
     second, which have no ratio. Of more than 20,000 rows the first 20,000 in time are taken.
     """
-    order = np.lexsort((account, us))[:MERGED_AT_MOST]
+    order = np.lexsort((account, us))
     us, account = us[order], account[order]
+    if len(us) > MERGED_AT_MOST:  # which of the calls of one instant come before it would be told from names
+        most = int(np.searchsorted(us, us[MERGED_AT_MOST])) or MERGED_AT_MOST
+        us, account = us[:most], account[:most]
     # Times in whole seconds are shifted by whole seconds: else only the log's own would have gaps of nought.
     step = int(np.gcd.reduce(np.append(np.diff(us), 1_000_000)))
     span = int(us[-1] - us[0]) + step
@@ -205,9 +206,12 @@ def one_scheduler(us: npt.NDArray[np.int64], account: npt.NDArray[np.int64]) -> 
     if len(us) < 2 or not np.median(np.diff(us)):
         return observed, None
     draw = np.random.default_rng(SEED)
-    # In the order in which they first called, so that their names change nothing.
+    # In the order in which they called, so that their names change nothing.
     _, first, index = np.unique(account, return_index=True, return_inverse=True)
-    index = np.argsort(np.argsort(first))[index]
+    series = np.split((us - us[0])[np.argsort(index, kind="stable")], np.cumsum(np.bincount(index))[:-1])
+    place = np.empty(len(first), dtype=np.int64)
+    place[sorted(range(len(first)), key=lambda n: series[n].astype(">i8").tobytes())] = np.arange(len(first))
+    index = place[index]
     lower = 0
     for done in range(1, SHUFFLES + 1):
         shift = draw.integers(0, span // step, size=len(first)) * step

@@ -183,6 +183,8 @@ def _sign(
     p = reference.tail(name, score)
     if p is None:
         p = among(others, score)[0] if len(others) >= PEERS_FOR_A_SHARE else 1.0
+    elif len(others) >= PEERS_FOR_A_SHARE:
+        p = max(p, float(_at_or_above(others, score)))  # the worse one counts, as of the rate
     return Sign(
         name,
         measure.family,

@@ -157,7 +157,7 @@ def _split(own: Any, unit: int, ordinary: pd.DataFrame) -> dict[str, float | Non
     counts = (
         rows.group_by("account").agg(n=rows.count()).execute().sort_values(["n", "account"]).n.to_numpy(dtype=float)
     )
-    stream = rows.select("us", "account").order_by(["us", "account"]).limit(coordination.MERGED_AT_MOST).execute()
+    stream = rows.select("us", "account").order_by(["us", "account"]).limit(coordination.MERGED_AT_MOST + 1).execute()
     even, p_even = coordination.even_split(counts, ordinary.n.to_numpy(dtype=float)) if len(counts) > 1 else (0.0, None)
     cv, p_cv = coordination.one_scheduler(stream.us.to_numpy(), stream.account.to_numpy())
     return {"even": even, "p_even": p_even, "cv": cv, "p_cv": p_cv, "rows": float(counts.sum())}

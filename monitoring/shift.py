@@ -95,6 +95,8 @@ def _shift(tables: dict[str, npt.NDArray[np.float64]], days: npt.NDArray[np.int6
         return None
     if tables["hour"][recent].sum() < ROWS_AT_LEAST or tables["hour"][~recent].sum() < ROWS_AT_LEAST:
         return None
+    # Of a kind of which only one half says anything, nothing has moved.
+    tables = {kind: table for kind, table in tables.items() if table[recent].sum() and table[~recent].sum()}
     observed = {kind: _divergence(table, recent[None, :])[0] for kind, table in tables.items()}
     most = max(sorted(observed), key=lambda kind: observed[kind])
     draw = np.random.default_rng(SEED)

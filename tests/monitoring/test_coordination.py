@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from math import log
 from typing import Any
 
@@ -249,10 +250,28 @@ def test_calls_by_the_hour_in_one_second_are_no_scheduler() -> None:
     assert one_scheduler(us, np.tile(np.arange(5), 200)) == (0.0, None)
 
 
-def test_the_names_of_accounts_change_no_scheduler() -> None:
+def test_the_names_of_accounts_change_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(7)
     us, account = np.sort(draw.integers(0, 10_000 * SECOND, 500)), draw.integers(0, 5, 500)
     assert one_scheduler(us, account) == one_scheduler(us, 9 - account)
+    # All call for the first time in one second; and of the last second not all are among the first so many.
+    us = np.sort(np.append(np.zeros(5), draw.integers(0, 5000, 1495))).astype(np.int64) * 7 * SECOND
+    account = np.append(np.arange(5), draw.integers(0, 5, 1495))
+    monkeypatch.setattr(coordination, "MERGED_AT_MOST", int(np.searchsorted(us, us[1400]) + 1))
+    told = {one_scheduler(us, names[account]) for names in (np.arange(5), np.array([3, 1, 4, 0, 2]), 9 - np.arange(5))}
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("payments", list(permutations((11, 12, 13))))
+def test_parts_that_have_two_things_in_common_are_one_set_however_things_are_named(payments: tuple[int, ...]) -> None:
+    """Three threes on one network, of which two share another one as well."""
+    rows = []
+    for part, payment in enumerate(payments):
+        for account in range(3 * part, 3 * part + 3):
+            rows += [(account, "net", 1), (account, "payment", payment)]
+            rows += [(account, "net", 2)] if part != 1 else []
+    shared = pd.DataFrame(rows, columns=["account", "kind", "thing"]).assign(n=10)
+    assert [one.accounts for one in coordination.sets(shared)] == [(0, 1, 2, 6, 7, 8), (3, 4, 5)]
 
 
 @pytest.mark.parametrize(("cv", "p", "counts"), [(0.5, 0.001, True), (1.0, 0.001, False), (0.0, None, False)])

@@ -43,6 +43,17 @@ def test_volume_that_the_reference_has_is_not_rare_however_few_peers_reach_it() 
     assert compared([OWL] * 121, [*np.linspace(-2, 1.0, 120), common]) == {}
 
 
+def test_how_likely_a_value_is_does_not_fall_below_how_many_have_it() -> None:
+    """By the reference's tail it is one in a thousand million; nine of a thousand accounts here have as much."""
+    volume = [*np.linspace(-2, 1.5, 991), *[6.0] * 9]
+    scores = pd.DataFrame({measure.name: np.nan for measure in MEASURES}, index=range(1000)).assign(
+        model=OWL, volume=volume
+    )
+    [sign] = signs_of(pd.DataFrame(VALUES, index=scores.index), scores, scores, shipped())[999]
+    assert shipped().tail("volume", 6.0) == pytest.approx(1e-9, abs=1e-6)
+    assert sign.p == pytest.approx(9 / 1000)
+
+
 # --- What the log does not say --------------------------------------------------------------------------------------------
 LOG = ordinary(130, each=420) + swept("acc-sweep", 1500)
 

@@ -215,6 +215,14 @@ def test_nothing_in_common_is_one_and_the_same_is_nought() -> None:
     assert (alike["shift"], alike.shift_p) == (0, pytest.approx(112 / 112))
 
 
+def test_what_a_log_did_not_say_before_has_not_moved() -> None:
+    """A week without templates, and one with."""
+    same = daily({d: {1: 100} for d in range(14)})
+    fresh = daily({d: {1: 50, 2: 50} for d in range(7, 14)}, "template")["template"]
+    found = shifts({**same, "template": fresh}).loc[1]
+    assert (found["shift"], found.shift_p) == (0, 1)
+
+
 @pytest.mark.parametrize(
     "days",
     [
