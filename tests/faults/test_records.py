@@ -198,6 +198,7 @@ KEPT: dict[str, set[str]] = {
     "accounts_organisationdecision": set(),
     "monitoring_analysisgrant": {"until"},
     "monitoring_analysisreport": set(),
+    "monitoring_comparedauthorisation": set(),
     "monitoring_comparison": {"state", "closed_at", "closed_by_id", "reason"},
     "monitoring_unrelated": set(),
     "monitoring_windowreading": set(),
