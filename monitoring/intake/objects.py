@@ -86,7 +86,7 @@ class Objects:
         for (name, *within), kind in self._others.items():
             if pa.types.is_floating(kind):
                 column = pc.struct_field(table[name], within[0]) if within else table[name]
-                if not pc.all(pc.is_finite(column)).as_py():
+                if not pc.all(pc.is_finite(column), min_count=0).as_py():
                     raise Doubtful
         return table
 

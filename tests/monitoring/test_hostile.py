@@ -209,6 +209,14 @@ def test_what_is_no_number_in_json_is_so_in_every_block(number: str) -> None:
     assert told == {(400 - kept.num_rows, tuple(one_by_one.rejected))}
 
 
+def test_a_number_that_nobody_expects_and_nobody_gives_any_more_is_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Blocks, "_line_by_line", lambda *given: pytest.fail("read one by one"))
+    blocks = Blocks(Layout("jsonl", "", (), 0, {}))
+    for latency in (1.5, None):
+        given = lines([{**row, "latency": latency} for row in many(300)])
+        assert sum(table.num_rows for table in blocks.read(block_of(1, given))) == 300
+
+
 def test_a_file_whose_hash_cannot_be_told_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any) -> Any:
         raise MemoryError
