@@ -220,9 +220,9 @@ def measured(parts: Sequence[Any], log: Log) -> pd.DataFrame:
     needed does not grow with the log.
     """
     begins = _begins(log.rows)
-    late = timing.new_models(log.rows, since=begins + TWO_DAYS)
-    late = late if late.count().execute() else None
-    found = [_measured(rows, log, late) for rows in parts]
+    with log.once(timing.new_models(log.rows, since=begins + TWO_DAYS)) as new:
+        late = new if new.count().execute() else None
+        found = [_measured(rows, log, late) for rows in parts]
     out = pd.concat([one for one in found if len(one)] or found[:1])
     chosen = busiest(out.n)
     daily = [

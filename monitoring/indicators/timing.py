@@ -11,6 +11,7 @@ import ibis
 HOUR = 3_600_000_000  # microseconds
 WINDOW = 600_000_000
 DAY = 24 * HOUR
+NEW_AT_MOST = 100  # models
 # Of windows of ten minutes.
 PER_HOUR, PER_DAY = HOUR // WINDOW, DAY // WINDOW
 PAUSE = 10  # a gap of more than so many median gaps is a pause, not part of the rhythm
@@ -149,21 +150,18 @@ def _us(at: datetime) -> int:
     return int(at.timestamp()) * 1_000_000
 
 
-def pivot(rows: Any, first_seen: Any) -> Any:
+def pivot(rows: Any, new: Any) -> Any:
     """I12. The share of a unit's traffic that went to a model within 24 hours of its first appearance.
 
-    pivot = max over new models of n(model, 24 h) / n(unit, 24 h). `first_seen` has model and released (microseconds).
+    pivot = max over new models of n(model, 24 h) / n(unit, 24 h). `new` has model and released (`new_models`).
     Unit: share. Needs: model. In the one reported case nearly half moved within a day; rare from 0.4 on where at
     most 1 % of the accounts compared with have as much. Limits: every enthusiast does this, hence only with other signs.
     """
-    timed = rows.select("unit", "model", "us").cross_join(first_seen.rename(new="model"))
+    timed = rows.select("unit", "model", "us").cross_join(new.rename(new="model"))
     day = timed.filter((timed.us >= timed.released) & (timed.us < timed.released + DAY))
     each = day.group_by(["unit", "new"]).agg(c=day.count(), moved=(day.model == day.new).cast("float64").mean())
     enough = each.filter(each.c >= 20)
     return enough.group_by("unit").agg(pivot=enough.moved.max())
-
-
-NEW_AT_MOST = 100
 
 
 def new_models(rows: Any, *, since: int) -> Any:

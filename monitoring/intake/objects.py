@@ -29,8 +29,6 @@ SIMPLE = {str: pa.string(), bool: pa.bool_(), int: pa.float64(), float: pa.float
 Others = dict[tuple[str, ...], pa.DataType]
 # What Arrow says of a key whose value is not of its type, or that is twice in a line.
 ABOUT = re.compile(r"Column\((.*)\) (?:changed from|was specified twice)", re.DOTALL)
-
-
 # What is no JSON, and is a number to Arrow or to Python, each in its own spelling.
 NO_NUMBER = re.compile(rb"[:,\[]\s*-?(?:Inf|NaN)")
 
