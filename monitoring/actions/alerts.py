@@ -21,7 +21,7 @@ from ledger.models import Event
 from ledger.references import next_reference
 from ledger.time import now
 from monitoring import aggregated
-from monitoring.actions.looking import leased_until, local
+from monitoring.actions.looking import leased_until, local, microseconds
 from monitoring.matching import Permit, permits_of
 from monitoring.models import Alert, AlertStep, AlertVersion, Batch, Feed, WindowReading
 from monitoring.reading import METHOD, Options, fingerprint, read
@@ -132,7 +132,7 @@ def _looked_at(window: Window) -> Looked:
         parts = [_part(batch, place) for batch in chosen]
         if not parts:
             return Looked({"findings": []})
-        span = {"since_us": _us(window.since), "until_us": _us(window.until)}
+        span = {"since_us": microseconds(window.since), "until_us": microseconds(window.until)}
         kept = merge(parts, place / "merged", **span)
         left_out, permits = found.count() - len(chosen), _permits(chosen[0].organisation)
         report = read(kept, Options(permits=permits, analytics=settings.ANALYTICS_URL))
@@ -154,10 +154,6 @@ def _windows_at(window: Window) -> dict[str, Any] | None:
         paths = [local(name, Path(folder)) for name in reversed(chosen)]
         report = aggregated.read(paths, since=int(window.since.timestamp()), until=int(window.until.timestamp()))
     return report | {"batches_left_out": found.count() - len(chosen)}
-
-
-def _us(instant: datetime) -> int:
-    return int(instant.timestamp() * 1_000_000)
 
 
 def _permits(provider: Organisation) -> list[Permit]:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from disclosures.models import FilingVersion
 from ledger.actions import action
 from ledger.time import now
 from monitoring.actions.comparing import keep_comparison, latest_of_others, read_version
-from monitoring.actions.looking import leased_until, local
+from monitoring.actions.looking import EPOCH, MICROSECOND, leased_until, local, microseconds
 from monitoring.declared import Declared, compared
 from monitoring.models import Batch, Comparison, Feed, Unrelated
 from monitoring.rules import FEED_RULES
@@ -28,8 +28,6 @@ EVERY = timedelta(days=1)
 LATE = timedelta(days=1)  # batches come late, and one moment is compared only once
 BUDGET_SECONDS = 60.0  # after so long a run begins with no other disclosure
 AT_ONCE = 200  # versions, with all that was declared
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
 
 
 @dataclass
@@ -129,7 +127,7 @@ def _passed(feed: Feed) -> Iterator[tuple[FilingVersion, Declared]]:
     # A row that was dated ahead when it came does not make the feed have passed what it has not.
     if begun is None or feed.newest_row_at is None:
         return
-    first, last, late = _us(begun), _us(feed.newest_row_at), _us(now() - LATE)
+    first, last, late = microseconds(begun), microseconds(feed.newest_row_at), microseconds(now() - LATE)
     for version in _undecided(feed):
         said = read_version(version)
         if said is None or not (said.accounts or said.names(feed.organisation.name)):
@@ -169,7 +167,7 @@ def _pieces(feed: Feed, kind: str) -> Callable[[int, int], Iterator[Piece]]:
         found = Batch.objects.filter(feed=feed, kind=kind).between(_instant(begins), _instant(ends))
         columns: Any = found.values_list("file", "pk", "rows", "first_at", "last_at")
         for file, place, rows, first, last in columns.iterator():
-            yield Piece(file, place, rows, _us(first), _us(last))
+            yield Piece(file, place, rows, microseconds(first), microseconds(last))
 
     return pieces
 
@@ -178,12 +176,8 @@ def _between(batches: Any, said: Declared) -> Any:
     return batches.between(_instant(said.begins), _instant(said.ends))
 
 
-def _us(instant: datetime) -> int:
-    return (instant - _EPOCH) // _US
-
-
 def _instant(us: int) -> datetime:
-    return _EPOCH + us * _US
+    return EPOCH + us * MICROSECOND
 
 
 __all__ = ["compare"]

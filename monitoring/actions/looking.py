@@ -1,9 +1,11 @@
-"""What every look at a feed takes: a lease, so that nobody else begins meanwhile, and its files where they can be read."""
+"""What every look at a feed takes: a lease, so that nobody else begins meanwhile, its files where they can be read, and
+instants as its rows have them.
+"""
 
 from __future__ import annotations
 
 import shutil
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from django.core.files.storage import storages
@@ -13,6 +15,12 @@ from ledger.time import now
 # Longer than a task may take (config.celery.HARD_SECONDS): nobody else begins meanwhile.
 LEASE = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(hours=6)
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+def microseconds(instant: datetime) -> int:
+    """Since 1970 in UTC."""
+    return (instant - EPOCH) // MICROSECOND
 
 
 def leased_until(attempts: int) -> datetime:
