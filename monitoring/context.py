@@ -124,10 +124,11 @@ def _networks(found: list[Found], present: set[str]) -> str:
 def _payments(found: list[Found], present: set[str]) -> str:
     if not present & {"payment", "key"}:
         return "The log has neither means of payment nor keys."
-    paid = [one for one in found if "payment" in one.ties and "template" not in one.ties]
+    paid = [one for one in found if "payment" in one.ties or "key" in one.ties]
+    asked = sum("template" in one.ties for one in paid)
     return (
-        f"{_sets(len(paid))} found that share payment and network but not what they ask; that is how organisations and "
-        "resellers look."
+        f"{_sets(len(paid))} found with a means of payment or a key in common, {len(paid) - asked:,} of them without "
+        "prompt templates in common. Organisations and resellers look like that."
     )
 
 

@@ -39,10 +39,13 @@ SEED = 20_261_124
 
 @dataclass(frozen=True)
 class Found:
-    """A coordinated set: its accounts, and by kind the things that tie them with how many of the accounts use each."""
+    """A coordinated set: its accounts, by kind the things that tie them with how many of the accounts use each, and how
+    likely so much in common is by chance (`monitoring.chance`).
+    """
 
     accounts: tuple[int, ...]
     ties: dict[str, dict[int, int]]
+    chance: float = 1.0
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -143,11 +146,10 @@ def rhythms(hours: pd.DataFrame, least: float = 0.9, span: int = 48) -> pd.DataF
     empty = pd.DataFrame({"account": [], "kind": [], "thing": [], "n": []}).astype(
         {"account": "int64", "thing": "int64"}
     )
-    length = int(hours.hour.max() - hours.hour.min() + 1) if len(hours) else 0
-    total = hours.groupby("account").c.sum()
-    chosen = total[total >= 10 * length].sort_values(ascending=False, kind="stable").index[:1500]
-    if length < span or len(chosen) < 4:
+    chosen = constant(hours)
+    if _length(hours) < span or len(chosen) < 4:
         return empty
+    total = hours.groupby("account").c.sum()
     table = hours[hours.account.isin(chosen)].pivot_table(index="account", columns="hour", values="c", fill_value=0)
     logs = np.log1p(table.to_numpy(dtype=float))
     rest = logs - logs.mean(axis=0)
@@ -164,6 +166,16 @@ def rhythms(hours: pd.DataFrame, least: float = 0.9, span: int = 48) -> pd.DataF
         members = [int(table.index[i]) for i in component]
         rows += [{"account": a, "kind": "rhythm", "thing": min(members), "n": int(total[a])} for a in members]
     return pd.DataFrame(rows) if rows else empty
+
+
+def constant(hours: pd.DataFrame, at_most: int = 1500) -> pd.Index:
+    """The accounts of (account, hour, c) that call ten times an hour on average, the busiest first: they have a rhythm."""
+    total = hours.groupby("account").c.sum()
+    return total[total >= 10 * _length(hours)].sort_values(ascending=False, kind="stable").index[:at_most]
+
+
+def _length(hours: pd.DataFrame) -> int:
+    return int(hours.hour.max() - hours.hour.min() + 1) if len(hours) else 0
 
 
 def even_split(counts: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> tuple[float, float | None]:

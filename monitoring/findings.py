@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from monitoring.measures import BY_NAME, MEASURES, Measure, caveat_of, value_of
-from monitoring.reference import Reference, Scores, adjusted, among, combined, simes
+from monitoring.measures import MEASURES, Measure, caveat_of, value_of
+from monitoring.reference import LEAST, Reference, Scores, adjusted, at_or_above, combined, simes
 
 FALSE_ALARMS = 0.01
 DISCOVERIES = 0.05  # of the units reported as corroborated, the share expected to be so by chance (Benjamini-Hochberg)
@@ -103,27 +102,47 @@ class Unit:
 
 
 def signs_of(
-    values: pd.DataFrame, scores: pd.DataFrame, peers: pd.DataFrame, reference: Reference
+    values: pd.DataFrame, scores: pd.DataFrame, peers: pd.DataFrame, reference: Reference, *, of_sets: bool = False
 ) -> dict[int, list[Sign]]:
     """The signs of every unit. `peers` are the scores of ordinary accounts in the log (sets left out).
 
     A measure's false alarms are the share of the reference at this score or above, and of the peers, whichever is
     larger; peers that themselves stand out in another family are left out, so that several offenders in one log do not
-    hide one another. Without a reference there must be at least 100 peers. Both frames of scores have `model`.
+    hide one another. Without a reference there must be at least 100 peers. Both frames of scores have `model`. A unit is
+    compared with others: an account with the peers but itself. Sets are not among them (`of_sets`), whatever their number.
     """
     clean = _clean(peers, reference)
     found: dict[int, list[Sign]] = {}
     for measure in MEASURES:
         for given, others, everybody in _groups(measure, scores, clean[measure.family], peers):
-            for unit, score, rate in _rare(measure.name, given, others, reference):
-                line = values.loc[unit]
-                found.setdefault(unit, []).append(_sign(measure.name, score, rate, others, everybody, reference, line))
+            beside = Beside.of(given, others, itself=not of_sets)
+            shown = Beside.of(given, everybody, itself=not of_sets)
+            enough = len(others) >= PEERS_FOR_A_SHARE
+            for place, rate, p in _rare(measure.name, given, beside if enough else None, reference):
+                unit = int(str(given.index[place]))
+                sign = _sign(measure, scores.loc[unit], values.loc[unit], rate, p, shown, place, reference)
+                found.setdefault(unit, []).append(sign)
     return found
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Units beside their peers: how many others there are for each, and how many of them are at its score or above."""
+
+    others: Scores
+    above: Scores
+
+    @classmethod
+    def of(cls, given: pd.Series, peers: pd.Series, *, itself: bool) -> Beside:
+        """`itself`: whether a unit may be one of the peers, by its index; it is none of the others then."""
+        own = given.index.isin(peers.index).astype(float) if itself else np.zeros(len(given))
+        above = at_or_above(peers.to_numpy(dtype=float), given.to_numpy(dtype=float))
+        return cls(len(peers) - own, above - own)
 
 
 def _groups(
     measure: Measure, scores: pd.DataFrame, clean: pd.DataFrame, peers: pd.DataFrame
-) -> Iterator[tuple[pd.Series, Scores, Scores]]:
+) -> Iterator[tuple[pd.Series, pd.Series, pd.Series]]:
     """(scores, those of the peers that do not stand out, those of all peers) of the units that have the same peers.
 
     What is read against the accounts of one model is counted among them as well, where there are enough: of each model
@@ -135,9 +154,9 @@ def _groups(
         users = known[0].model.value_counts()
         for model in sorted(users.index[users >= PEERS_FOR_A_SHARE]):
             own = scores.model.reindex(given.index) == model
-            yield given[own], *(frame[measure.name][frame.model == model].to_numpy(dtype=float) for frame in known)
+            yield given[own], *(frame[measure.name][frame.model == model] for frame in known)
             given = given[~own]
-    yield given, *(frame[measure.name].to_numpy(dtype=float) for frame in known)
+    yield given, *(frame[measure.name] for frame in known)
 
 
 def compared(peers: pd.DataFrame, reference: Reference) -> dict[str, int]:
@@ -146,57 +165,55 @@ def compared(peers: pd.DataFrame, reference: Reference) -> dict[str, int]:
     return {m.name: int(clean[m.family][m.name].notna().sum()) for m in MEASURES if m.name in peers}
 
 
-def _rare(name: str, scores: pd.Series, others: Any, reference: Reference) -> list[tuple[int, float, float | None]]:
-    """(unit, score, false alarms) where the score is rare enough to count, or worth a look whatever the peers do."""
+def _rare(
+    name: str, scores: pd.Series, beside: Beside | None, reference: Reference
+) -> list[tuple[int, float | None, float]]:
+    """(place, false alarms, p) where the score is rare enough to count, or worth a look whatever the peers do.
+
+    The false alarms are None, and p is 1, where neither the reference nor enough peers (`beside`) can tell them.
+    """
     known = scores.to_numpy(dtype=float)
-    rates = []
+    rate, p, told = np.ones(len(known)), np.ones(len(known)), beside is not None
+    if beside is not None:
+        # A unit is itself one of those with such a score: of 99 others, none above is 1 in 100.
+        rate = p = (beside.above + 1) / (beside.others + 1)
     if name in reference.scores:
-        rates.append(_at_or_above(reference.scores[name], known))
-    if len(others) >= PEERS_FOR_A_SHARE:
-        above = _at_or_above(others, known)
-        # Without a reference the unit counts itself: of 100 peers, none above is 1 in 101.
-        rates.append(above if rates else (above * len(others) + 1) / (len(others) + 1))
-    if not rates:
-        rates, unknown = [np.ones(len(known))], True
-    else:
-        unknown = False
-    rate = np.max(rates, axis=0)
+        least = beside.above / beside.others if beside is not None else 0.0
+        rate = np.maximum(reference.false_alarms(name, known), rate if told else 0.0)
+        p = np.maximum(reference.tail(name, known), least)  # the worse one counts, as of the rate
+        told = True
     chosen = ((rate <= FALSE_ALARMS) & (known >= ORDINARY.get(name, -np.inf))) | (
         known >= WORTH_A_LOOK.get(name, np.inf)
     )
     return [
-        (int(str(unit)), float(score), None if unknown else float(share))
-        for unit, score, share in zip(scores.index[chosen], known[chosen], rate[chosen], strict=True)
+        (int(place), float(rate[place]) if told else None, max(float(p[place]), LEAST))
+        for place in np.flatnonzero(chosen)
     ]
 
 
-def _at_or_above(sample: Any, scores: Any) -> Any:
-    """For each score the share of a sample at it or above."""
-    ordered = np.sort(sample)
-    return (len(ordered) - np.searchsorted(ordered, scores, side="left")) / len(ordered)
-
-
 def _sign(
-    name: str, score: float, rate: float | None, others: Any, everybody: Any, reference: Reference, line: pd.Series
+    measure: Measure,
+    scores: pd.Series,
+    values: pd.Series,
+    rate: float | None,
+    p: float,
+    shown: Beside,
+    place: int,
+    reference: Reference,
 ) -> Sign:
-    measure = BY_NAME[name]
-    p = reference.tail(name, score)
-    if p is None:
-        p = among(others, score)[0] if len(others) >= PEERS_FOR_A_SHARE else 1.0
-    elif len(others) >= PEERS_FOR_A_SHARE:
-        p = max(p, float(_at_or_above(others, score)))  # the worse one counts, as of the rate
+    name, score, others = measure.name, float(scores[measure.name]), int(shown.others[place])
     return Sign(
         name,
         measure.family,
         measure.indicator,
         score,
         rate,
-        max(p, 1e-9),
-        len(everybody),
-        float(np.mean(everybody < score)) if len(everybody) else None,
+        p,
+        others,
+        1 - float(shown.above[place]) / others if others else None,
         reference.clients.get(name),
-        measure.says.format(score=score, **value_of(measure, line)),
-        caveat_of(measure, line),
+        measure.says.format(score=score, **value_of(measure, values, scores)),
+        caveat_of(measure, values),
         rate is not None and rate <= FALSE_ALARMS and score >= ORDINARY.get(name, -np.inf),
     )
 
@@ -207,10 +224,10 @@ def _clean(peers: pd.DataFrame, reference: Reference) -> dict[str, pd.DataFrame]
     for family in ("volume", "content", "time"):
         rare[family] = pd.Series(False, index=peers.index)
         for measure in MEASURES:
-            if measure.family != family or measure.name not in reference.scores:
-                continue
-            cut = float(np.quantile(reference.scores[measure.name], 1 - FALSE_ALARMS))
-            rare[family] |= (peers[measure.name] >= cut).fillna(False)
+            if measure.family == family and measure.name in reference.scores:
+                given = peers[measure.name].dropna()
+                rate = reference.false_alarms(measure.name, given.to_numpy(dtype=float))
+                rare[family].loc[given.index[rate <= FALSE_ALARMS]] = True
     return {
         family: peers[~pd.concat([r for other, r in rare.items() if other != family], axis=1).any(axis=1)]
         for family in rare

@@ -48,21 +48,21 @@ MEASURES = (
         "I1",
         "volume",
         "made {value:,.0f} calls (at most {ten_minutes:,.0f} in ten minutes, {hour:,.0f} in an hour, {day:,.0f} in a day "
-        "and {week:,.0f} in a week), {score:.1f} robust deviations above the median of accounts on the same model",
+        "and {week:,.0f} in a week), {score:.1f} robust deviations above the median of {whom}",
         "Real services have single customers that make half of all calls. Volume is context and never a finding.",
         referenced=True,
         of_model=True,
-        minimum="20 accounts on the same model",
+        minimum="20 ordinary accounts beside it",
     ),
     Measure(
         "taken",
         "I1",
         "volume",
-        "received {value:,.0f} output tokens, {score:.1f} robust deviations above the median of accounts on the same model",
+        "received {value:,.0f} output tokens, {score:.1f} robust deviations above the median of {whom}",
         "A product that writes long texts for many readers does the same. Volume is context and never a finding.",
         referenced=True,
         of_model=True,
-        minimum="20 accounts on the same model",
+        minimum="20 ordinary accounts beside it",
     ),
     Measure(
         "riding",
@@ -77,11 +77,12 @@ MEASURES = (
         "harvest",
         "I2",
         "content",
-        "received {value:.2f} output tokens for each input token, {score:.1f} robust deviations above its peers",
-        "A product that writes long texts, or a reasoning model, does the same; it is read against peers of one model.",
+        "received {value:.2f} output tokens for each input token, {score:.1f} robust deviations above the median of "
+        "accounts on the same model",
+        "A product that writes long texts, or a reasoning model, does the same.",
         referenced=True,
         of_model=True,
-        minimum="200 answered calls and 20 accounts on the same model",
+        minimum="200 answered calls and 20 ordinary accounts with as many on the same model",
     ),
     Measure(
         "cut",
@@ -194,7 +195,6 @@ MEASURES = (
         minimum="a model that first appears two days or more after the log begins",
     ),
 )
-BY_NAME = {measure.name: measure for measure in MEASURES}
 TWO_DAYS = 2 * 86_400_000_000
 
 
@@ -284,7 +284,8 @@ def _begins(log: Any) -> int:
 def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     """The scores of units, by measure; NaN where something it needs is missing.
 
-    `peers` are the accounts against which volume and harvest are read: those of the same model, at least 20.
+    `peers` are the accounts against which volume and harvest are read: those of the same model, at least 20. Volume is read
+    against all where they are fewer (then `same_model` is false), output for input against nobody.
     """
 
     def column(name: str) -> pd.Series:
@@ -295,18 +296,17 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
     enough = column("gaps") >= 200
     out = pd.DataFrame({"model": values.model}, index=values.index)
-    out["volume"] = among_peers(
-        np.log10(1 + column("n")), values.model, np.log10(1 + peers.n.astype(float)), peers.model
-    )
-    out["taken"] = among_peers(
-        np.log10(1 + column("tout")), values.model, np.log10(1 + peers.tout.astype(float)), peers.model
-    )
+    calls, taken = np.log10(1 + peers.n.astype(float)), np.log10(1 + peers.tout.astype(float))
+    out["volume"] = among_peers(np.log10(1 + column("n")), values.model, calls, peers.model)
+    out["taken"] = among_peers(np.log10(1 + column("tout")), values.model, taken, peers.model)
+    out["same_model"] = values.model.isin(with_peers(calls, peers.model))
     out["riding"] = where(column("riding"), column("minutes") >= 200)
     answered = peers[peers.answered >= 200] if "answered" in peers else peers
-    out["harvest"] = where(
-        among_peers(np.log10(column("oi")), values.model, np.log10(answered.oi.astype(float)), answered.model),
-        column("answered") >= 200,
-    )
+    returned = np.log10(answered.oi.astype(float))
+    harvest = among_peers(np.log10(column("oi")), values.model, returned, answered.model)
+    # How much a model writes is its own: a reasoning model is read against nobody else.
+    same = values.model.isin(with_peers(returned, answered.model))
+    out["harvest"] = where(harvest, (column("answered") >= 200) & same)
     out["cut"] = where(column("cut"), column("ended") >= 200)
     # Short answers to long prompts are no harvest: a batch summariser sweeps its template as well. Nor are prompts that are
     # refused again and again: that is how red-teaming looks.
@@ -334,19 +334,27 @@ def scores(values: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def among_peers(score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Series) -> pd.Series:
-    """(x - median) / (1.4826 MAD) of the peers on the same model, those of all models where they are fewer than 20."""
+def among_peers(
+    score: pd.Series, model: pd.Series, peers: pd.Series, of: pd.Series, *, least: int = PEERS_AT_LEAST
+) -> pd.Series:
+    """(x - median) / (1.4826 MAD) of the peers on the same model, those of all models where they are fewer than `least`."""
     peers = peers.dropna()
-    if len(peers) < PEERS_AT_LEAST:
+    if len(peers) < least:
         return pd.Series(np.nan, index=score.index)
     of = of[peers.index]
     own = peers.groupby(of)
-    middle = own.median()[own.size() >= PEERS_AT_LEAST]
+    middle = own.median()[with_peers(peers, of, least)]
     apart = (peers - of.map(middle)).abs().groupby(of).median()
     everybody = float(peers.median())
     centre = model.map(middle).fillna(everybody)
     spread = model.map(apart).where(model.isin(middle.index), float((peers - everybody).abs().median()))
     return (score - centre) / (1.4826 * spread).clip(lower=0.05)
+
+
+def with_peers(peers: pd.Series, of: pd.Series, least: int = PEERS_AT_LEAST) -> pd.Index:
+    """The models with so many peers that have a value."""
+    users = of[peers.dropna().index].value_counts()
+    return users.index[users >= least].sort_values()
 
 
 def evenness_score(mean: Any, variance: Any, hours: Any) -> Any:
@@ -376,8 +384,11 @@ def caveat_of(measure: Measure, line: pd.Series) -> str:
 ALSO = {"riding": ("limited",), "probing": ("single", "repeats"), "quota": ("worked",)}
 
 
-def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
-    """The values that the sentence of a measure names."""
+WHOM = {True: "accounts on the same model", False: "all accounts, for fewer than 20 are on the same model"}
+
+
+def value_of(measure: Measure, line: pd.Series, scores: pd.Series) -> dict[str, Any]:
+    """What the sentence of a measure names, of the values and scores of a unit."""
     source = {
         "volume": "n",
         "taken": "tout",
@@ -391,7 +402,7 @@ def value_of(measure: Measure, line: pd.Series) -> dict[str, Any]:
         "evenness": "uneven",
         "clock": "active",
     }.get(measure.name, measure.name)
-    values: dict[str, Any] = {"value": float(line.get(source, np.nan))}
+    values: dict[str, Any] = {"value": float(line.get(source, np.nan)), "whom": WHOM[bool(scores.get("same_model"))]}
     if measure.name == "volume":
         windows = {"ten_minutes": "10m", "hour": "1h", "day": "24h", "week": "7d"}
         values |= {name: float(line[f"peak_{window}"]) for name, window in windows.items()}

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 FILE = Path(__file__).with_name("reference.json")
 Scores = npt.NDArray[np.float64]
+LEAST = 1e-9  # no probability is said to be smaller
 
 
 @dataclass(frozen=True)
@@ -29,27 +30,34 @@ class Reference:
     # Of -2 ln p between two families (sorted, joined by a space) over the same real clients.
     covariance: dict[str, float]
 
-    def false_alarms(self, measure: str, score: float) -> tuple[float, int] | None:
-        """(the share of the reference with such a score or a higher one, its size); None for what it does not have."""
-        known = self.scores.get(measure)
-        if known is None or not len(known):
-            return None
-        return float(np.mean(known >= score)), self.clients[measure]
+    def at_or_above(self, measure: str, scores: Scores) -> Scores:
+        """How many of the clients have such a score or a higher one: whole ones, though quantiles lie between them."""
+        known, clients = self.scores[measure], self.clients[measure]
+        place = np.searchsorted(known, scores, side="left").clip(1, len(known) - 1)
+        low, high = known[place - 1], known[place]
+        part = np.divide(scores - low, high - low, out=np.ones(len(scores)), where=high > low)
+        below = (place - 1 + part.clip(0, 1)) / (len(known) - 1) * (clients - 1)
+        # Of the clients at 0, 1, 2 ... those at `below` and beyond; a hair is a rounded digit of the file.
+        return np.asarray(np.where(scores > known[-1], 0.0, clients - np.ceil(below - 1e-6)))
 
-    def tail(self, measure: str, score: float) -> float | None:
-        """The probability of such a score, beyond the reference's own by an exponential tail.
+    def tail(self, measure: str, scores: Scores) -> Scores:
+        """The probability of such scores, beyond the reference's own by an exponential tail.
 
         Above the 95th percentile: p = 0.05 exp(-(s - q95) / mean excess), the maximum-likelihood fit of the exponential
-        distribution to the excesses over a high threshold (Pickands 1975). At least 1e-9.
+        distribution to the excesses over a high threshold (Pickands 1975). At least LEAST.
         """
-        known = self.scores.get(measure)
-        if known is None or not len(known):
-            return None
+        known = self.scores[measure]
         high = float(np.quantile(known, 0.95))
-        if score <= high:
-            return float((np.sum(known >= score) + 1) / (len(known) + 1))
+        counted = (self.at_or_above(measure, scores) + 1) / (self.clients[measure] + 1)
         excess = float(np.mean(known[known > high] - high)) if np.any(known > high) else 0.1
-        return float(max(1e-9, 0.05 * np.exp(-(score - high) / max(excess, 1e-3))))
+        fitted = 0.05 * np.exp(-(scores - high) / max(excess, 1e-3))
+        return np.asarray(np.where(scores <= high, counted, fitted).clip(LEAST))
+
+    def false_alarms(self, measure: str, scores: Scores) -> Scores:
+        """The share of such clients with each score or a higher one: as counted, and where none has, not below what the
+        fitted tail says (of 45 clients, none is no 1 in 100).
+        """
+        return np.maximum(self.at_or_above(measure, scores) / self.clients[measure], self.tail(measure, scores))
 
 
 @cache
@@ -67,10 +75,10 @@ def shipped() -> Reference:
     )
 
 
-def among(peers: Scores, score: float) -> tuple[float, int]:
-    """(the share of peers with such a score or a higher one, counting the unit itself; how many peers)."""
-    known = peers[~np.isnan(peers)]
-    return float((np.sum(known >= score) + 1) / (len(known) + 1)), len(known)
+def at_or_above(sample: Scores, scores: Scores) -> Scores:
+    """For each score how many of a sample are at it or above."""
+    ordered = np.sort(sample)
+    return np.asarray(len(ordered) - np.searchsorted(ordered, scores, side="left"), dtype=float)
 
 
 def adjusted(p: Scores) -> Scores:

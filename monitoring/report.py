@@ -18,7 +18,7 @@ from monitoring.matching import EXPLAINED, NOTHING_PERMITTED, Match, Permitted
 from monitoring.measures import MEASURES
 from monitoring.reference import shipped
 
-METHOD = "candour-usage-7"
+METHOD = "candour-usage-8"
 LISTED = 1000  # rejected lines in the report
 
 
@@ -30,7 +30,8 @@ def rarity(sign: dict[str, Any]) -> str:
     rate, peers, clients = sign["false_alarm_rate"], sign["peers"], sign["reference_clients"] or 0
     if sign["family"] == "coordination":
         often = f"about once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
-        return f"by the method’s reckoning among {peers:,} accounts, chance brings this {often}"
+        by = f"by the method’s reckoning among {peers:,} accounts, "
+        return f"{by}chance alone may well bring this" if rate > 0.5 else f"{by}chance brings this {often}"
     above = ""
     if peers and sign["percentile"] is not None:
         above = f"higher than {_percent(sign['percentile'])} of {peers:,} accounts compared with"
@@ -39,11 +40,12 @@ def rarity(sign: dict[str, Any]) -> str:
     known = f"{clients:,} clients of the reference {sign['reference']}" if clients else ""
     if rate is None:
         return f"{above}; how often innocent accounts reach it is not known".removeprefix("; ")
-    among = max(peers, clients)
+    # Beside a reference, a few peers say nothing of how rare a value is.
+    among = max(clients, peers if peers >= PEERS_FOR_A_SHARE or not clients else 0)
     often = (
         f"about 1 in {round(1 / rate):,}"
         if rate * among >= 1 or not among  # a test by chance alone (shifts, permutations) compares with nobody
-        else f"none of them, which bears out 1 in {among:,} at most"
+        else f"at most 1 in {among:,}, which is as far as so many can tell"
     )
     return "; ".join(filter(None, [above, known, f"false alarms at this value: {often}"]))
 

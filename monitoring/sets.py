@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import ibis
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from monitoring import coordination
+from monitoring.chance import of_chance
 from monitoring.findings import FALSE_ALARMS, Sign, Unit, signs_of
-from monitoring.indicators.coordination import hourly, shared_things, uses
+from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things, uses
 from monitoring.measures import scores
 from monitoring.reference import shipped
 
-THINGS = (("net", "net"), ("payment", "payment"), ("key", "key"), ("agent", "agent"))
+# Kinds of things that may tie accounts, by the names that rows have, and those that a log has.
+THINGS = {"net": "net", "payment": "payment", "key": "key", "agent": "user_agent"}
 SETS_AT_MOST = 200  # coordinated sets that are measured, the largest first
 # Other accounts with which a set's hours are compared: so many rows at least, so many accounts at most.
 ROWS_TO_COMPARE = 20
@@ -31,25 +36,33 @@ def find(reading: Any, rows: Any, values: pd.DataFrame, often: Sequence[Any]) ->
 
     `often` are tables of what accounts ask often (`used_often`), as many as the log was measured in parts.
     """
-    frames = [
-        shared_things(uses(rows, column), kind, column).execute()
-        for kind, column in THINGS
-        if _source(column) in reading.present
-    ]
+    frames, having = [], {}
+    for kind, column in THINGS.items():
+        if column in reading.present:
+            with reading.once(uses(rows, kind)) as used:
+                frames.append(shared_things(used, kind, kind).execute())
+                having[kind] = _numbers(used.select("account").distinct().execute().account)
     if often:
         used = ibis.union(*often) if len(often) > 1 else often[0]
         frames.append(shared_things(used, "template", "cluster").execute())
+        # Who asks anew each time could have asked often; who does not say what was asked is not known to ask otherwise.
+        having["template"] = _numbers(values.index[values.templated >= TEMPLATE_ROWS])
     heavy = [int(account) for account in values.index[values.n >= 480]]
     if len(heavy) >= 4:
-        frames.append(coordination.rhythms(hourly(rows.filter(rows.account.isin(heavy))).execute()))
+        hours = hourly(rows.filter(rows.account.isin(heavy))).execute()
+        frames.append(coordination.rhythms(hours))
+        having["rhythm"] = _numbers(coordination.constant(hours))
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return []
-    return coordination.sets(pd.concat(frames, ignore_index=True))[:SETS_AT_MOST]
+    shared = pd.concat(frames, ignore_index=True)
+    found = coordination.sets(shared)[:SETS_AT_MOST]
+    return [replace(one, chance=p) for one, p in zip(found, of_chance(found, shared, having), strict=True)]
 
 
-def _source(column: str) -> str:
-    return {"agent": "user_agent"}.get(column, column)
+def _numbers(accounts: Any) -> npt.NDArray[np.int64]:
+    """Accounts, ascending."""
+    return np.sort(np.asarray(accounts, dtype=np.int64))
 
 
 def measure(
@@ -77,7 +90,7 @@ def measure(
     # Nor is a limit for an account one for a set.
     none = float("nan")
     set_scores = scores(set_values, ordinary).assign(volume=none, taken=none, riding=none)
-    signs = signs_of(set_values, set_scores, peers, shipped())
+    signs = signs_of(set_values, set_scores, peers, shipped(), of_sets=True)
     pool = _in_no_order(ordinary[ordinary.n >= ROWS_TO_COMPARE])[:POOL]
     compared = hourly(rows.filter(rows.account.isin(pool))).execute()
     units = []
@@ -185,31 +198,12 @@ def _coordination(
         says += f"; the calls are spread over them with an evenness of {split['even']:.3f} (p = {split['p_even']:.3f})"
     if not content and split["p_cv"] is not None:
         says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"
-    p = _chance(one, accounts)
+    p = one.chance
     counts = p <= FALSE_ALARMS and (content or bool(dealt))
     return Sign(
-        "set", "coordination", "I10, I11" if dealt else "I10", -math.log10(p), min(p, 1.0), p, accounts, None, None, says,
+        "set", "coordination", "I10, I11" if dealt else "I10", -math.log10(p), p, p, accounts, None, None, says,
         "A reseller, a university or one organisation with several accounts shares networks and payment too.", counts,
     )  # fmt: skip
-
-
-def _chance(one: coordination.Found, accounts: int) -> float:
-    """How likely the set is by chance, at least 1e-9.
-
-    Given the set by the things of one kind, each thing of another kind with m users lies wholly inside it by chance with
-    probability C(size, m) / C(accounts, m) (hypergeometric); for the kind where that is least likely, times the square of
-    the number of things that might have tied them (Bonferroni).
-    """
-    size = len(one.accounts)
-    logs = [
-        sum(_choose(size, m) - _choose(max(accounts, size), m) for m in things.values()) for things in one.ties.values()
-    ]
-    things = sum(len(t) for t in one.ties.values())
-    return float(min(1.0, max(1e-9, math.exp(max(-700.0, min(logs))) * things**2)))
-
-
-def _choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _and(words: list[str]) -> str:

@@ -18,6 +18,7 @@ from monitoring.measures import among_peers, evenness_score
 from monitoring.reference import FILE
 
 POINTS = 201
+MODEL_AT_LEAST = 10  # clients
 SPLIT = "calibration"
 
 
@@ -27,8 +28,11 @@ def main() -> None:
     out = pd.DataFrame(index=found.index)
     out["volume"] = among_peers(np.log10(1 + found.calls), found.model, np.log10(1 + found.calls), found.model)
     out["taken"] = among_peers(np.log10(1 + found.taken), found.model, np.log10(1 + found.taken), found.model)
+    # Output for input is read within one model. A log's model has twenty peers; of these, two have eighteen clients.
     known = found[found.oi > 0]
-    out["harvest"] = among_peers(np.log10(known.oi), known.model, np.log10(known.oi), known.model)
+    known = known[known.groupby("model").oi.transform("size") >= MODEL_AT_LEAST]
+    returned = np.log10(known.oi)
+    out["harvest"] = among_peers(returned, known.model, returned, known.model, least=MODEL_AT_LEAST)
     out["regularity"] = -np.log(found.cv.clip(lower=0.001))
     out["evenness"] = found.evenness
     out["quota"] = found.quota
@@ -86,7 +90,7 @@ def _reference(found: pd.DataFrame) -> dict[str, Any]:
                 "quantiles": [float(f"{p:.5g}") for p in points],
             }
     return {
-        "name": "servegen-calibration-1",
+        "name": "servegen-calibration-2",
         "about": (
             f"{len(found)} real clients of a large provider (Alibaba ServeGen, Apache-2.0), those of the calibration half, "
             "one value each as recorded over 1 or 14 days. Quantiles of scores, evenly spaced from lowest to highest."

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100_000  # rows
 AT_MOST = 64 << 20  # bytes of text
+COARSE = ("s", "ms")  # units that reach farther than microseconds do
+FAR = 1 << 62  # microseconds: 146,000 years
 NOT_UTF8 = b"\xff"  # a line in place of one that cannot be written as text
 
 
@@ -120,6 +122,8 @@ def _lines(table: pa.Table, columns: dict[str, str]) -> bytes:
             table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
         elif pa.types.is_float16(field.type):  # which DuckDB does not know
             table = table.set_column(place, field.name, table.column(place).cast(pa.float32()))
+        elif pa.types.is_timestamp(field.type) and field.type.unit in COARSE:
+            table = table.set_column(place, field.name, _within_calendars(table.column(place)))
     named: dict[str, list[str]] = {}
     for field in table.schema:
         named.setdefault(columns[field.name], []).append(_plain(field.name, field.type))
@@ -132,6 +136,15 @@ def _lines(table: pa.Table, columns: dict[str, str]) -> bytes:
         read: Any = db.execute(f"SELECT string_agg({line}, chr(10)) FROM rows").fetchone()  # noqa: S608
     found = str(read[0] if read and read[0] else "").encode().split(b"\n")
     return b"\n".join(text or NOT_UTF8 for text in found) + b"\n"
+
+
+def _within_calendars(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps that are so far away that they have no microseconds become some that are merely outside every calendar:
+    DuckDB would fail for the whole column.
+    """
+    far = pa.scalar(FAR // 1000, pa.int64())
+    near = pc.min_element_wise(pc.max_element_wise(column.cast(pa.int64()), pc.negate(far)), far, skip_nulls=False)
+    return near.cast(column.type)
 
 
 def _plain(name: str, kind: pa.DataType) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from monitoring.context import explanations
+from monitoring.coordination import Found
 from tests.monitoring.logs import lines, ordinary, report_of, swept
 
 PRESENT = {"refused", "prompt_hash", "template"}
@@ -51,3 +52,25 @@ def test_what_the_log_does_say_is_said_and_0_is_0() -> None:
     assert "ten minutes" not in found["Authorised red-teaming"]
     assert found["A benchmark, or retries"].startswith("40.0% of the calls")
     assert "25.0% came within ten minutes" in of(refused=[1.0, 1.0], mutation=[0.25, None])["Authorised red-teaming"]
+
+
+@pytest.mark.parametrize(
+    ("ties", "says"),
+    [
+        (
+            {"payment": {1: 3}, "key": {2: 3}},
+            "1 set was found with a means of payment or a key in common, 1 of them without",
+        ),
+        (
+            {"key": {1: 3}, "template": {2: 3}},
+            "1 set was found with a means of payment or a key in common, 0 of them without",
+        ),
+        ({"net": {1: 3}, "template": {2: 3}}, "0 sets were found"),
+    ],
+)
+def test_what_a_reseller_shares_is_said_of_what_the_log_has(ties: dict[str, dict[int, int]], says: str) -> None:
+    found = [Found((7, 8, 9), ties)]
+    told = explanations(pd.DataFrame(VALUES, index=[7, 8]), [], found, {"payment", "key"}, {}, {7: "a", 8: "b"})
+    [said_of] = [one["says"] for one in told if one["title"].startswith("A reseller")]
+    assert said_of.startswith(says)
+    assert "network" not in said_of

@@ -277,7 +277,7 @@ def test_parts_that_have_two_things_in_common_are_one_set_however_things_are_nam
 @pytest.mark.parametrize(("cv", "p", "counts"), [(0.5, 0.001, True), (1.0, 0.001, False), (0.0, None, False)])
 def test_without_a_common_template_only_a_metronome_makes_a_set(cv: float, p: float | None, counts: bool) -> None:
     """Five people of one office merge to gaps as of chance, and are far from it when each is shifted into the night."""
-    tied = coordination.Found((1, 2, 3), {"net": {5: 3}, "payment": {7: 3}})
+    tied = coordination.Found((1, 2, 3), {"net": {5: 3}, "payment": {7: 3}}, chance=1e-6)
     split = {"even": 0.5, "p_even": 0.5, "cv": cv, "p_cv": p, "rows": 900.0}
     sign = _coordination(tied, split, 1000, pd.DataFrame())
     assert sign.counts is counts

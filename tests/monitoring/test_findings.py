@@ -27,15 +27,40 @@ def compared(models: list[int], volume: list[float]) -> dict[int, tuple[int, flo
 
 
 def test_volume_is_rare_among_the_accounts_of_its_model() -> None:
-    # On another model ten accounts are farther above the others; of a model with few accounts all are asked.
+    # On another model ten accounts are farther above the others; of a model with few accounts all are asked. Of 120
+    # others none is above: the account itself is one of 121.
     owls, moles, hens = np.linspace(-2, 1.5, 120), np.linspace(-2, 1.5, 110), np.linspace(-2, 1.5, 5)
     models = [OWL] * 121 + [MOLE] * 120 + [HEN] * 6
     found = compared(models, [*owls, 2.4, *moles, *[4.0] * 10, *hens, 2.4])
-    assert found == {120: (121, 1 / 121)}
+    assert found == {120: (120, 1 / 121)}
 
 
 def test_one_of_a_hundred_is_not_more_than_one_per_cent() -> None:
-    assert compared([OWL] * 100, [*np.linspace(-2, 1.5, 99), 2.4]) == {99: (100, 0.01)}
+    assert compared([OWL] * 100, [*np.linspace(-2, 1.5, 99), 2.4]) == {99: (99, 0.01)}
+
+
+def novelty(scores: list[float], others: int, *, of_sets: bool = False) -> dict[int, tuple[float | None, float]]:
+    """By unit whose novelty counts, for which there is no reference: how often others reach it, and how likely it is."""
+    names = {measure.name: np.nan for measure in MEASURES}
+    peers = pd.DataFrame(names, index=range(others)).assign(model=OWL, novel=np.linspace(0, 2.9, others))
+    units = pd.DataFrame(names, index=range(len(scores))).assign(model=OWL, novel=scores)
+    if not of_sets:
+        peers.loc[units.index, "novel"] = scores
+    values = pd.DataFrame(VALUES | {"prompts": 9, "repeated": 0, "lonely": 1}, index=units.index)
+    found = signs_of(values, units, peers, shipped(), of_sets=of_sets)
+    return {unit: (sign.false_alarms, sign.p) for unit, [sign] in found.items() if sign.counts}
+
+
+@pytest.mark.parametrize("others", [100, 150, 199])
+def test_without_a_reference_the_only_account_of_a_hundred_is_rare(others: int) -> None:
+    assert novelty([3.5], others) == {0: (1 / others, 1 / others)}
+    # Two of them are no 1 in 100, and of 99 accounts nobody is.
+    assert novelty([3.5, 3.6], others) == {1: (1 / others, 1 / others)}
+    assert novelty([3.5], 99) == {}
+
+
+def test_a_set_is_none_of_the_accounts_whatever_its_number() -> None:
+    assert novelty([3.5], 100, of_sets=True) == {0: (1 / 101, 1 / 101)}
 
 
 def test_volume_that_the_reference_has_is_not_rare_however_few_peers_reach_it() -> None:
@@ -50,8 +75,27 @@ def test_how_likely_a_value_is_does_not_fall_below_how_many_have_it() -> None:
         model=OWL, volume=volume
     )
     [sign] = signs_of(pd.DataFrame(VALUES, index=scores.index), scores, scores, shipped())[999]
-    assert shipped().tail("volume", 6.0) == pytest.approx(1e-9, abs=1e-6)
-    assert sign.p == pytest.approx(9 / 1000)
+    assert shipped().tail("volume", np.array([6.0]))[0] == pytest.approx(1e-9, abs=1e-6)
+    assert sign.p == pytest.approx(8 / 999)  # of the others
+
+
+def two_models(of_mole: int) -> dict[str, str]:
+    """What is said of the sweeper's volume and output, among 60 accounts on another model and so many on its own."""
+    rows = ordinary(60 + of_mole, each=420)
+    moles = {f"acc-{n:04}" for n in range(60, 60 + of_mole)} | {"acc-sweep"}
+    told = [
+        {**row, "model": "mole-1"} if row["account"] in moles else row for row in [*rows, *swept("acc-sweep", 5000)]
+    ]
+    found = [one for one in report_of(lines(told))["findings"] if one["accounts"] == ["acc-sweep"]]
+    return {sign["name"]: sign["sentence"] for one in found for sign in one["indicators"]}
+
+
+def test_against_whom_volume_is_read_is_said_and_how_much_a_model_writes_is_its_own() -> None:
+    few, many = two_models(18), two_models(28)
+    assert few["taken"].endswith("above the median of all accounts, for fewer than 20 are on the same model")
+    assert "harvest" not in few
+    for name in ("taken", "harvest"):
+        assert many[name].endswith("above the median of accounts on the same model")
 
 
 # --- What the log does not say --------------------------------------------------------------------------------------------

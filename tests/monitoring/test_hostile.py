@@ -264,7 +264,10 @@ def test_of_two_names_of_a_column_the_first_with_a_value_counts(tmp_path: Path) 
     ("more", "rows"),
     [
         ({"input_tokens": pa.array(np.array([1, 2, 3, 4], dtype=np.float16))}, 0),  # as any that is no whole number
-        ({"ts": pa.array([2**62] * 4, pa.timestamp("ms"))}, None),
+        ({"ts": pa.array([2**62, 1_780_000_000_000, -(2**62), 1_780_000_000_001], pa.timestamp("ms"))}, 2),
+        ({"ts": pa.array([None, 1_780_000_000_000, 2**62, 1_780_000_000_001], pa.timestamp("ms", "UTC"))}, 2),
+        ({"ts": pa.array([b"2026"] * 4, pa.binary(4))}, 0),
+        ({"input_tokens": pa.array([1] * 4, pa.decimal256(60))}, None),
         ({"Account": pa.array(["a"] * 4)}, None),
     ],
 )
@@ -509,7 +512,7 @@ def test_everything_from_one_account_is_a_report_that_says_what_cannot_be_told()
     report = report_of(lines(swept("only", 1200)))
     assert (report["rows"], report["accounts"]) == (1200, 1)
     because = {one["name"]: one["because"] for one in report["not_computable"]}
-    assert "20 accounts" in because["volume"]
+    assert "20 ordinary accounts" in because["volume"]
     assert json.dumps(report)
 
 

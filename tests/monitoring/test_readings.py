@@ -254,16 +254,16 @@ def test_a_finding_says_number_rank_reference_false_alarms_caveat_and_rows(tmp_p
         assert len(numbers) == one["rows"]["count"]
 
 
+R = "; 95 clients of the reference R"
+
+
 @pytest.mark.parametrize(
     ("rate", "percentile", "peers", "clients", "says"),
     [
-        (
-            0.0,
-            100.0,
-            250,
-            95,
-            ("all of 250", "; 95 clients of the reference R", "none of them, which bears out 1 in 250 at most"),
-        ),
+        (0.0, 100.0, 250, 95, ("all of 250", R, "at most 1 in 250, which is as far as so many can tell")),
+        # Of sixty accounts some have more, and they are too few to say so; 95 clients have not.
+        (0.008, 90.0, 60, 95, ("90.0 % of 60", R, "at most 1 in 95, which is as far as so many can tell")),
+        (0.009, 100.0, 99, None, ("all of 99", "", "at most 1 in 99, which is as far as so many can tell")),
         (0.008, 99.28, 250, None, ("99.2 % of 250", "", "about 1 in 125")),
     ],
 )
@@ -294,7 +294,7 @@ def test_a_set_is_not_compared_with_its_own_members() -> None:
     assert len(one["accounts"]) == 110
     because = " ".join(f"{line['id']}: {line['because']};" for line in report["not_computable"])
     assert "I4: fewer than 100 ordinary accounts have 200 calls with a template" in because
-    assert "I1: no account has 20 accounts on the same model" in because
+    assert "I1: no account has 20 ordinary accounts beside it" in because
 
 
 def test_one_account_alone_and_one_row_alone_are_read() -> None:
