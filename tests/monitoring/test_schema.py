@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitoring import prepare, schema
+from monitoring.report import METHOD
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGE = (DOCS / "usage-log.md").read_text()
@@ -34,3 +35,7 @@ def test_the_page_tells_of_what_prepare_does() -> None:
     assert schema.HEADER_KEY in PAGE
     for option in re.findall(r'add_argument\("(--[a-z-]+)"', Path(prepare.__file__).read_text()):
         assert f"`{option}" in PAGE, option
+
+
+def test_the_transparency_record_names_the_method_that_runs() -> None:
+    assert f"method `{METHOD}`" in (DOCS / "transparency-record.md").read_text()
