@@ -1,34 +1,83 @@
 """How likely it is that a set is tied by chance alone. Pure; numpy and pandas.
 
-Who uses a network says nothing, under chance, about who uses a template. So the accounts of some things of one kind and
-those of some things of another lie on one another as two draws without regard to each other do, however the things of one
-kind go together among themselves: that is the hypergeometric distribution.
+Who uses a network says nothing, under chance, about who uses a template, but for this: who calls much uses more of both. So
+among accounts that call about as often, the users of some things of one kind and those of some things of another lie on one
+another as two draws without regard to each other do, however the things of one kind go together among themselves: that is
+the hypergeometric distribution, and of all accounts the sum of some.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import permutations
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from monitoring.coordination import FAMILY, Found
+from monitoring.coordination import FAMILY, Chance, Found
 from monitoring.reference import LEAST
 
-CUTS = 12  # choices of things of one kind that are tried: those that most of the set use, then more and more of them
-Accounts = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int64]  # of accounts among all, ascending
+ASKED = "template"
+COMPARABLE = 30  # accounts: of fewer nobody could be told from the others
 
 
-def of_chance(found: list[Found], shared: pd.DataFrame, having: Mapping[str, Accounts]) -> list[float]:
-    """For each set the probability that things of two families would lie on one another as much by chance, at least 1e-9.
+class Accounts:
+    """All accounts of a log, with how often each calls, and by kind which have any thing of it."""
 
-    `shared` is that from which the sets were made (account, kind, thing); `having` has by kind the accounts that have any
-    thing of it at all, ascending and each once. It is corrected for all choices of shared things of two kinds that the log
-    offers (Bonferroni), whether or not they tied anybody: of a thousand networks and a hundred templates some lie on one
-    another. Limit: busy accounts use more of everything, which this takes for ties.
+    def __init__(self, calls: pd.Series, having: Mapping[str, Any]) -> None:
+        order = np.argsort(calls.index.to_numpy())
+        self.names = calls.index.to_numpy()[order]
+        self.stratum = strata(calls.to_numpy()[order])
+        self.strata = int(self.stratum.max(initial=0)) + 1
+        self.having = {kind: self._marked(names) for kind, names in having.items()}
+        self.both = {frozenset(pair): self._both(*pair) for pair in combinations(sorted(having), 2)}
+
+    def _marked(self, names: Any) -> npt.NDArray[np.bool_]:
+        marked = np.zeros(len(self.names), dtype=bool)
+        marked[np.searchsorted(self.names, np.sort(names))] = True  # sorted, they are found ten times as fast
+        return marked
+
+    def _both(self, one: str, other: str) -> tuple[npt.NDArray[np.bool_], Places]:
+        """Which accounts have both kinds, and how many of each stratum do."""
+        both = self.having[one] & self.having[other]
+        return both, self.count(np.flatnonzero(both))
+
+    def places(self, names: npt.NDArray[np.int64]) -> Places:
+        """Where accounts stand among all, ascending and each once."""
+        return np.unique(np.searchsorted(self.names, names))
+
+    def count(self, places: Places) -> Places:
+        """How many of each stratum."""
+        return np.bincount(self.stratum[places], minlength=self.strata)
+
+
+def strata(calls: npt.NDArray[np.int64]) -> Places:
+    """A number for each account, the same for those that call about as often: at most twice as often as one another, or,
+    where they are fewer than COMPARABLE, with those that call less until there are as many.
+    """
+    doubled = np.floor(np.log2(calls.clip(1))).astype(np.int64)
+    number, held, of = 0, 0, {}
+    each = dict(zip(*np.unique(doubled, return_counts=True), strict=True))
+    left = len(calls)
+    for level in sorted(each, reverse=True):
+        if held >= COMPARABLE and left >= COMPARABLE:  # what is left at the end is no stratum of its own if it is few
+            number, held = number + 1, 0
+        of[level] = number
+        held, left = held + int(each[level]), left - int(each[level])
+    return np.array([of[level] for level in doubled.tolist()], dtype=np.int64)
+
+
+def of_chance(found: list[Found], shared: pd.DataFrame, accounts: Accounts) -> list[Chance]:
+    """For each set the probability that things of two families would lie on one another as much by chance.
+
+    `shared` is that from which the sets were made (account, kind, thing). It is corrected for all choices of shared things
+    of two kinds that the log offers (Bonferroni), whether or not they tied anybody: of a thousand networks and a hundred
+    templates some lie on one another. An upper bound. Limit: what goes with both kinds besides how often somebody calls (a
+    country, a trade) is taken for a tie.
     """
     offered = shared.groupby("kind").thing.nunique().to_dict()
     tying = pd.DataFrame(
@@ -36,62 +85,103 @@ def of_chance(found: list[Found], shared: pd.DataFrame, having: Mapping[str, Acc
         columns=["kind", "thing"],
     )
     used = shared.merge(tying, on=["kind", "thing"]).groupby(["kind", "thing"]).account
-    users = {key: np.unique(own.to_numpy()) for key, own in used}
-    return [_of_set(one, users, offered, having) for one in found]
+    users = {key: accounts.places(own.to_numpy()) for key, own in used}
+    return [_of_set(one, users, offered, accounts) for one in found]
 
 
 def _of_set(
-    one: Found,
-    users: Mapping[tuple[str, int], Accounts],
-    offered: Mapping[str, int],
-    having: Mapping[str, Accounts],
-) -> float:
+    one: Found, users: Mapping[tuple[str, int], Places], offered: Mapping[str, int], accounts: Accounts
+) -> Chance:
     choices = {kind: list(_choices(kind, things, users, offered[kind])) for kind, things in one.ties.items()}
     # A kind that ties nobody here might have, and so it is one that was looked at.
-    looked_at = sum(FAMILY[a] < FAMILY[b] for a, b in permutations(offered, 2))
-    least = 0.0
-    for a, b in permutations(sorted(one.ties), 2):
-        if FAMILY[a] >= FAMILY[b]:
+    looked_at = sum(FAMILY[a] != FAMILY[b] for a, b in combinations(offered, 2))
+    least, asked, among = 0.0, 0.0, 0
+    for a, b in combinations(sorted(one.ties), 2):
+        if FAMILY[a] == FAMILY[b]:
             continue
-        both = np.intersect1d(having[a], having[b], assume_unique=True)
-        for many, mine in choices[a]:
-            inner = np.intersect1d(mine, both, assume_unique=True)
-            for more, theirs in choices[b]:
-                others = np.intersect1d(theirs, both, assume_unique=True)
-                common = len(np.intersect1d(inner, others, assume_unique=True))
-                least = min(least, many + more + log_at_least(common, len(inner), len(others), len(both)))
-    return min(1.0, max(LEAST, math.exp(max(-700.0, least)) * looked_at))
+        both, of = accounts.both[frozenset((a, b))]
+        ones, others = ([(cost, own[both[own]]) for cost, own in choices[kind]] for kind in (a, b))
+        for many, mine in ones:
+            for more, theirs in others:
+                common = len(np.intersect1d(mine, theirs, assume_unique=True))
+                p = many + more + log_at_least(common, accounts.count(mine), accounts.count(theirs), of)
+                if p < least:
+                    least, among = p, int(of.sum())
+                if ASKED in (a, b):
+                    asked = min(asked, p)
+    return Chance(_corrected(least, looked_at), _corrected(asked, looked_at), among)
+
+
+def _corrected(log_p: float, tests: int) -> float:
+    return min(1.0, max(LEAST, math.exp(max(-700.0, log_p)) * tests))
 
 
 def _choices(
-    kind: str, things: Mapping[int, int], users: Mapping[tuple[str, int], Accounts], offered: int
-) -> Iterator[tuple[float, Accounts]]:
-    """(the logarithm of how many such choices there are, the users of what is chosen): the things that at least so many
-    of the set use, for some numbers, from the largest down, and all of them.
+    kind: str, things: Mapping[int, int], users: Mapping[tuple[str, int], Places], offered: int
+) -> Iterator[tuple[float, Places]]:
+    """(the logarithm of how many such choices there are, the users of what is chosen): what most of the set use, what at
+    least half as many use, and all that ties it.
 
     A choice of j things is one of C(offered, j); that j itself was chosen costs j (j + 1), whose inverses add up to 1.
     """
-    most = sorted(set(things.values()), reverse=True)
-    for cut in sorted({*most[:CUTS], most[-1]}, reverse=True):
+    most = max(things.values())
+    for cut in sorted({most, -(-most // 2), min(things.values())}, reverse=True):
         chosen = [users[kind, thing] for thing, inside in things.items() if inside >= cut]
         j = len(chosen)
         yield _choose(offered, j) + math.log(j * (j + 1)), np.unique(np.concatenate(chosen))
 
 
-def log_at_least(common: int, one: int, other: int, of: int) -> float:
-    """ln P(X >= common) for the overlap X of two sets of `one` and `other` accounts that are drawn without regard to each
-    other from `of` (hypergeometric); 0, its upper bound, where no more is common than is to be expected.
+def log_at_least(common: int, one: Places, other: Places, of: Places) -> float:
+    """ln P(X >= common) for the overlap X of two sets of accounts that have `one[s]` and `other[s]` of the `of[s]` accounts
+    of each stratum s, drawn there without regard to each other: a sum of hypergeometric numbers. 0, its upper bound, where
+    no more is common than is to be expected.
     """
-    if common * of <= one * other:
+    held = (one > 0) & (other > 0)
+    one, other, of = one[held], other[held], of[held]
+    if not len(of) or common * 1.0 <= float((one * other / of).sum()):
         return 0.0
-    total = term = 1.0
-    for x in range(common, min(one, other)):  # each is smaller than the one before, beyond what is expected
-        term *= (one - x) * (other - x) / ((x + 1) * (of - one - other + x + 1))
-        total += term
-        if term < 1e-12 * total:
-            break
-    first = _choose(one, common) + _choose(of - one, other - common) - _choose(of, other)
-    return min(0.0, first + math.log(total))
+    lowest = np.maximum(one + other - of, 0)
+    parts = [_logs(*four) for four in zip(lowest, one, other, of, strict=True)]
+    spare = common - int(lowest.sum())  # beyond what cannot but be common
+    if spare >= sum(len(part) - 1 for part in parts):
+        return float(sum(part[-1] for part in parts))
+    # Tilted so that `common` is to be expected, the numbers stay within what a float can hold.
+    tilt = _tilt(parts, spare)
+    summed, scale = np.ones(1), 0.0
+    for part in parts:
+        tilted = part + tilt * np.arange(len(part))
+        top = float(tilted.max())
+        summed, scale = np.convolve(summed, np.exp(tilted - top)), scale + top
+        largest = float(summed.max())
+        summed, scale = summed / largest, scale + math.log(largest)
+    x = np.arange(spare, len(summed))
+    beyond = float((summed[spare:] * np.exp(-tilt * (x - spare))).sum())
+    return min(0.0, math.log(beyond) + scale - tilt * spare)
+
+
+def _logs(lowest: int, one: int, other: int, of: int) -> npt.NDArray[np.float64]:
+    """ln P(X = x) from the lowest overlap to the largest."""
+    return np.array(
+        [
+            _choose(one, x) + _choose(of - one, other - x) - _choose(of, other)
+            for x in range(lowest, min(one, other) + 1)
+        ]
+    )
+
+
+def _tilt(parts: list[npt.NDArray[np.float64]], wanted: int) -> float:
+    """The exponent t for which the numbers with probabilities in proportion to p(x) exp(t x) add up to `wanted`."""
+    low, high = 0.0, 60.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        expected = 0.0
+        for part in parts:
+            x = np.arange(len(part))
+            weight = part + middle * x
+            weight = np.exp(weight - weight.max())
+            expected += float((weight * x).sum() / weight.sum())
+        low, high = (middle, high) if expected < wanted else (low, middle)
+    return (low + high) / 2
 
 
 def _choose(n: int, k: int) -> float:

@@ -114,10 +114,10 @@ def _load_test(mine: pd.DataFrame) -> str:
 def _networks(found: list[Found], present: set[str]) -> str:
     if "net" not in present:
         return "The log has no networks."
-    alone = [one for one in found if one.families == ("network",)]
+    some = sum("net" in one.ties for one in found)
     return (
         "A shared network alone ties nobody here: accounts are taken together only if something else is shared by most of "
-        f"those on the network. {_sets(len(found))} found so, {len(alone):,} of them by networks alone."
+        f"those on the network. {_sets(some)} found so."
     )
 
 
@@ -125,11 +125,11 @@ def _payments(found: list[Found], present: set[str]) -> str:
     if not present & {"payment", "key"}:
         return "The log has neither means of payment nor keys."
     paid = [one for one in found if "payment" in one.ties or "key" in one.ties]
-    asked = sum("template" in one.ties for one in paid)
-    return (
-        f"{_sets(len(paid))} found with a means of payment or a key in common, {len(paid) - asked:,} of them without "
-        "prompt templates in common. Organisations and resellers look like that."
-    )
+    said = f"{_sets(len(paid))} found with a means of payment or a key in common"
+    if paid and "template" in present:
+        asked = sum("template" in one.ties for one in paid)
+        said += f", {len(paid) - asked:,} of them without prompt templates in common"
+    return f"{said}. Organisations and resellers share these."
 
 
 def _sets(count: int) -> str:

@@ -8,7 +8,7 @@ they come from, who pays, whose key, their rhythm). What many unrelated accounts
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import networkx as nx
@@ -38,14 +38,26 @@ SEED = 20_261_124
 
 
 @dataclass(frozen=True)
+class Chance:
+    """How likely as much in common is by chance (`monitoring.chance`): in any two kinds of tie, and in two of which one is
+    what is asked (templates).
+    """
+
+    any: float = 1.0
+    asked: float = 1.0
+    accounts: int = 0  # of which the log says both kinds, for the two that are the least likely
+
+
+@dataclass(frozen=True)
 class Found:
-    """A coordinated set: its accounts, by kind the things that tie them with how many of the accounts use each, and how
-    likely so much in common is by chance (`monitoring.chance`).
+    """A coordinated set: its accounts, by kind the things that tie them with how many of the accounts use each, how many
+    use any of them, and how likely it is by chance.
     """
 
     accounts: tuple[int, ...]
     ties: dict[str, dict[int, int]]
-    chance: float = 1.0
+    tied: dict[str, int] = field(default_factory=dict)
+    chance: Chance = Chance()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -114,7 +126,8 @@ def _components(shared: pd.DataFrame, pairs: pd.DataFrame) -> list[Found]:
         ties: dict[str, dict[int, int]] = {}
         for (kind, thing), count in uses[uses >= 2].items():
             ties.setdefault(str(kind), {})[int(thing)] = int(count)
-        found.append(Found(tuple(accounts), ties))
+        tied = own.merge(uses[uses >= 2].rename("users").reset_index(), on=["kind", "thing"]).groupby("kind").account
+        found.append(Found(tuple(accounts), ties, {str(kind): int(n) for kind, n in tied.nunique().items()}))
     return sorted(found, key=lambda f: (-len(f.accounts), f.accounts))
 
 

@@ -23,9 +23,10 @@ WITHIN = "within an authorisation"
 MEANINGS = {
     "Rare": (
         f"At most {100 * FALSE_ALARMS:g} % of ordinary clients have such a value: of the real clients of the reference, "
-        "and of the accounts of this log that do not stand out elsewhere, whichever share is larger. Where the reference "
-        f"does not have the value, there must be {PEERS_FOR_A_SHARE} such accounts to tell. Some values are ordinary below "
-        "a fixed bound, however few have them."
+        "and of the accounts of this log that do not stand out elsewhere, whichever share is larger. Where none of the "
+        "reference’s clients has it, of fewer than a hundred, a curve fitted to the highest of them tells the share, and "
+        "allows for their being few. Where the reference does not have the value, there must be "
+        f"{PEERS_FOR_A_SHARE} such accounts to tell. Some values are ordinary below a fixed bound, however few have them."
     ),
     "Family": (
         "One of four kinds of values: volume (how much is asked and answered), content (what it is like, as far as hashes "

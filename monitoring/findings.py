@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from monitoring.measures import MEASURES, Measure, caveat_of, value_of
-from monitoring.reference import LEAST, Reference, Scores, adjusted, at_or_above, combined, simes
+from monitoring.reference import LEAST, Reference, Scores, adjusted, combined, reaching, simes
 
 FALSE_ALARMS = 0.01
 DISCOVERIES = 0.05  # of the units reported as corroborated, the share expected to be so by chance (Benjamini-Hochberg)
@@ -136,7 +136,7 @@ class Beside:
     def of(cls, given: pd.Series, peers: pd.Series, *, itself: bool) -> Beside:
         """`itself`: whether a unit may be one of the peers, by its index; it is none of the others then."""
         own = given.index.isin(peers.index).astype(float) if itself else np.zeros(len(given))
-        above = at_or_above(peers.to_numpy(dtype=float), given.to_numpy(dtype=float))
+        above = reaching(peers.to_numpy(dtype=float), given.to_numpy(dtype=float))
         return cls(len(peers) - own, above - own)
 
 

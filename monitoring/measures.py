@@ -52,7 +52,7 @@ MEASURES = (
         "Real services have single customers that make half of all calls. Volume is context and never a finding.",
         referenced=True,
         of_model=True,
-        minimum="20 ordinary accounts beside it",
+        minimum="enough ordinary accounts in the log (20)",
     ),
     Measure(
         "taken",
@@ -62,7 +62,7 @@ MEASURES = (
         "A product that writes long texts for many readers does the same. Volume is context and never a finding.",
         referenced=True,
         of_model=True,
-        minimum="20 ordinary accounts beside it",
+        minimum="enough ordinary accounts in the log (20)",
     ),
     Measure(
         "riding",
@@ -82,7 +82,7 @@ MEASURES = (
         "A product that writes long texts, or a reasoning model, does the same.",
         referenced=True,
         of_model=True,
-        minimum="200 answered calls and 20 ordinary accounts with as many on the same model",
+        minimum="200 answered calls and enough ordinary accounts that have as many on the same model (20)",
     ),
     Measure(
         "cut",

@@ -31,14 +31,15 @@ class Reference:
     covariance: dict[str, float]
 
     def at_or_above(self, measure: str, scores: Scores) -> Scores:
-        """How many of the clients have such a score or a higher one: whole ones, though quantiles lie between them."""
+        """How many of the clients have such a score or a higher one: whole ones, never fewer than have it, though quantiles
+        lie between them.
+        """
         known, clients = self.scores[measure], self.clients[measure]
         place = np.searchsorted(known, scores, side="left").clip(1, len(known) - 1)
         low, high = known[place - 1], known[place]
         part = np.divide(scores - low, high - low, out=np.ones(len(scores)), where=high > low)
         below = (place - 1 + part.clip(0, 1)) / (len(known) - 1) * (clients - 1)
-        # Of the clients at 0, 1, 2 ... those at `below` and beyond; a hair is a rounded digit of the file.
-        return np.asarray(np.where(scores > known[-1], 0.0, clients - np.ceil(below - 1e-6)))
+        return np.asarray(np.where(scores > known[-1], 0.0, clients - np.floor(below + 1e-9)))
 
     def tail(self, measure: str, scores: Scores) -> Scores:
         """The probability of such scores, beyond the reference's own by an exponential tail.
@@ -46,18 +47,31 @@ class Reference:
         Above the 95th percentile: p = 0.05 exp(-(s - q95) / mean excess), the maximum-likelihood fit of the exponential
         distribution to the excesses over a high threshold (Pickands 1975). At least LEAST.
         """
-        known = self.scores[measure]
-        high = float(np.quantile(known, 0.95))
-        counted = (self.at_or_above(measure, scores) + 1) / (self.clients[measure] + 1)
-        excess = float(np.mean(known[known > high] - high)) if np.any(known > high) else 0.1
-        fitted = 0.05 * np.exp(-(scores - high) / max(excess, 1e-3))
-        return np.asarray(np.where(scores <= high, counted, fitted).clip(LEAST))
+        high, excess = self._highest(measure)
+        return self._beyond(measure, scores, 0.05 * np.exp(-(scores - high).clip(0) / excess))
 
     def false_alarms(self, measure: str, scores: Scores) -> Scores:
-        """The share of such clients with each score or a higher one: as counted, and where none has, not below what the
-        fitted tail says (of 45 clients, none is no 1 in 100).
+        """The share of such clients with each score or a higher one that is to be expected: as counted, and where none has,
+        not below what so few can tell (of 45 clients, none is no 1 in 100).
+
+        Of excesses whose mean is known from m of them only the next is beyond x with probability (1 + x / (m mean)) ** -m,
+        the predictive distribution of the exponential (Lomax); m is a twentieth of the clients.
         """
-        return np.maximum(self.at_or_above(measure, scores) / self.clients[measure], self.tail(measure, scores))
+        (high, excess), few = self._highest(measure), 0.05 * self.clients[measure]
+        told = 0.05 * (1 + (scores - high).clip(0) / (few * excess)) ** -few
+        counted = self.at_or_above(measure, scores) / self.clients[measure]
+        return np.maximum(counted, self._beyond(measure, scores, told))
+
+    def _highest(self, measure: str) -> tuple[float, float]:
+        """The 95th percentile, and the mean of what is beyond it."""
+        known = self.scores[measure]
+        high = float(np.quantile(known, 0.95))
+        return high, max(1e-3, float(np.mean(known[known > high] - high)) if np.any(known > high) else 0.1)
+
+    def _beyond(self, measure: str, scores: Scores, fitted: Scores) -> Scores:
+        """What is fitted above the 95th percentile; below it the clients are counted, and who is looked at with them."""
+        counted = (self.at_or_above(measure, scores) + 1) / (self.clients[measure] + 1)
+        return np.asarray(np.where(scores <= self._highest(measure)[0], counted, fitted).clip(LEAST))
 
 
 @cache
@@ -75,7 +89,7 @@ def shipped() -> Reference:
     )
 
 
-def at_or_above(sample: Scores, scores: Scores) -> Scores:
+def reaching(sample: Scores, scores: Scores) -> Scores:
     """For each score how many of a sample are at it or above."""
     ordered = np.sort(sample)
     return np.asarray(len(ordered) - np.searchsorted(ordered, scores, side="left"), dtype=float)

@@ -29,24 +29,26 @@ def rarity(sign: dict[str, Any]) -> str:
     """
     rate, peers, clients = sign["false_alarm_rate"], sign["peers"], sign["reference_clients"] or 0
     if sign["family"] == "coordination":
-        often = f"about once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
-        by = f"by the method’s reckoning among {peers:,} accounts, "
-        return f"{by}chance alone may well bring this" if rate > 0.5 else f"{by}chance brings this {often}"
+        often = f"at most once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
+        return f"by the method’s reckoning among {peers:,} accounts, chance brings this {often}"
     above = ""
     if peers and sign["percentile"] is not None:
         above = f"higher than {_percent(sign['percentile'])} of {peers:,} accounts compared with"
     elif peers:
         above = f"compared with groups of as many among {peers:,} other accounts"
-    known = f"{clients:,} clients of the reference {sign['reference']}" if clients else ""
     if rate is None:
         return f"{above}; how often innocent accounts reach it is not known".removeprefix("; ")
+    fitted = bool(clients) and clients * rate < 1  # none of the clients has as much
+    known = f"{'all ' if fitted else ''}{clients:,} clients of the reference {sign['reference']}" if clients else ""
+    if fitted:
+        known = f"higher than {known}"
     # Beside a reference, a few peers say nothing of how rare a value is.
     among = max(clients, peers if peers >= PEERS_FOR_A_SHARE or not clients else 0)
-    often = (
-        f"about 1 in {round(1 / rate):,}"
-        if rate * among >= 1 or not among  # a test by chance alone (shifts, permutations) compares with nobody
-        else f"at most 1 in {among:,}, which is as far as so many can tell"
-    )
+    often = f"about 1 in {round(1 / rate):,}" if rate else ""
+    if rate * among < 1 and among:  # a test by chance alone (shifts, permutations) compares with nobody
+        often = f"fewer than 1 in {among:,}, as far as so many can show"
+    elif fitted:
+        often += ", the larger of what those accounts say and a curve fitted to the highest of these clients"
     return "; ".join(filter(None, [above, known, f"false alarms at this value: {often}"]))
 
 

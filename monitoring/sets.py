@@ -8,12 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import ibis
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from monitoring import coordination
-from monitoring.chance import of_chance
+from monitoring.chance import Accounts, of_chance
 from monitoring.findings import FALSE_ALARMS, Sign, Unit, signs_of
 from monitoring.indicators.coordination import TEMPLATE_ROWS, hourly, shared_things, uses
 from monitoring.measures import scores
@@ -32,37 +30,35 @@ MIXED = 0.85  # of a set's rows in the templates that tie it: below it they are 
 
 
 def find(reading: Any, rows: Any, values: pd.DataFrame, often: Sequence[Any]) -> list[coordination.Found]:
-    """I10 on the rows of a log: the coordinated sets, the largest first.
+    """I10 on the rows of a log: the coordinated sets, the largest first, without those that chance explains.
 
     `often` are tables of what accounts ask often (`used_often`), as many as the log was measured in parts.
     """
-    frames, having = [], {}
+    frames: list[pd.DataFrame] = []
+    having: dict[str, Any] = {}
     for kind, column in THINGS.items():
         if column in reading.present:
             with reading.once(uses(rows, kind)) as used:
                 frames.append(shared_things(used, kind, kind).execute())
-                having[kind] = _numbers(used.select("account").distinct().execute().account)
+                having[kind] = used.select("account").distinct().execute().account
     if often:
         used = ibis.union(*often) if len(often) > 1 else often[0]
         frames.append(shared_things(used, "template", "cluster").execute())
         # Who asks anew each time could have asked often; who does not say what was asked is not known to ask otherwise.
-        having["template"] = _numbers(values.index[values.templated >= TEMPLATE_ROWS])
+        having["template"] = values.index[values.templated >= TEMPLATE_ROWS]
     heavy = [int(account) for account in values.index[values.n >= 480]]
     if len(heavy) >= 4:
         hours = hourly(rows.filter(rows.account.isin(heavy))).execute()
         frames.append(coordination.rhythms(hours))
-        having["rhythm"] = _numbers(coordination.constant(hours))
+        having["rhythm"] = coordination.constant(hours)
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return []
     shared = pd.concat(frames, ignore_index=True)
-    found = coordination.sets(shared)[:SETS_AT_MOST]
-    return [replace(one, chance=p) for one, p in zip(found, of_chance(found, shared, having), strict=True)]
-
-
-def _numbers(accounts: Any) -> npt.NDArray[np.int64]:
-    """Accounts, ascending."""
-    return np.sort(np.asarray(accounts, dtype=np.int64))
+    found = coordination.sets(shared)
+    told = of_chance(found, shared, Accounts(values.n, having))
+    found = [replace(one, chance=chance) for one, chance in zip(found, told, strict=True)]
+    return [one for one in found if one.chance.any <= FALSE_ALARMS][:SETS_AT_MOST]
 
 
 def measure(
@@ -99,7 +95,7 @@ def measure(
             split = _split(own, i, ordinary)
             theirs = hourly(own.filter(own.unit == i)).execute()
             timed = _together(one, theirs, compared, pool) + _dealt(one, split)
-            units.append(Unit(i, signs.get(i, []) + timed, _coordination(one, split, len(values), ordinary)))
+            units.append(Unit(i, signs.get(i, []) + timed, _coordination(one, split)))
     named: dict[int, list[int]] = {}
     for i, template in tied:
         named.setdefault(i, []).append(template)
@@ -131,10 +127,15 @@ def _together(one: coordination.Found, theirs: pd.DataFrame, compared: pd.DataFr
     return [Sign("together", "time", "I11", ratio, p, p, len(others), None, None, says, caveat, True)]
 
 
+def _asks_alike(one: coordination.Found) -> bool:
+    """Whether what is asked ties the set, beyond chance."""
+    return one.chance.asked <= FALSE_ALARMS
+
+
 def _dealt(one: coordination.Found, split: dict[str, float | None]) -> list[Sign]:
     """I11, the merged stream: a sign of time. Without a common template it is what makes the set one, and no second one."""
     cv, p = split["cv"], split["p_cv"]
-    if "template" not in one.ties or "rhythm" in one.ties or cv is None or p is None:
+    if not _asks_alike(one) or "rhythm" in one.ties or cv is None or p is None:
         return []
     if p > FALSE_ALARMS or cv >= METRONOME:
         return []
@@ -153,7 +154,9 @@ def _tying_templates(
 
     What was mixed into other traffic is judged by itself; where the templates are most of the traffic, so is the rest.
     """
-    tied = [(i, thing) for i, one in enumerate(found) for thing in sorted(one.ties.get("template", {}))]
+    # What two of ten ask is not what ties the ten.
+    most = [i for i, one in enumerate(found) if one.tied.get("template", 0) >= coordination.OWN * len(one.accounts)]
+    tied = [(i, thing) for i in most for thing in sorted(found[i].ties["template"])]
     if not tied:
         return [], list(range(len(found)))
     named = reading.db.create_table("tying", pd.DataFrame(tied, columns=["unit", "cluster"]), temp=True)
@@ -176,33 +179,33 @@ def _split(own: Any, unit: int, ordinary: pd.DataFrame) -> dict[str, float | Non
     return {"even": even, "p_even": p_even, "cv": cv, "p_cv": p_cv, "rows": float(counts.sum())}
 
 
-def _coordination(
-    one: coordination.Found, split: dict[str, float | None], accounts: int, ordinary: pd.DataFrame
-) -> Sign:
-    """The sign of a set: it counts if what is asked ties it as well, or if its load is dealt out by one hand."""
+def _coordination(one: coordination.Found, split: dict[str, float | None]) -> Sign:
+    """The sign of a set: it counts if what is asked ties it too, beyond chance, or if one hand deals out its load."""
     even = split["p_even"] if (split["even"] or 0) >= EVEN else None
-    content = "template" in one.ties
+    content = _asks_alike(one)
     # With a common template the merged stream is told, and counted, as time (`_dealt`).
     clock = split["p_cv"] if not content and (split["cv"] or 0) < METRONOME else None
     dealt = [p for p in (even, clock) if p is not None and p <= FALSE_ALARMS / 2]
     kinds = {
-        "template": "the same prompt templates",
-        "agent": "the same rare client software",
-        "net": "the same networks",
-        "payment": "the same means of payment",
-        "key": "the same keys",
-        "rhythm": "the same rhythm",
+        "template": "prompt templates",
+        "agent": "rare client software",
+        "net": "networks",
+        "payment": "means of payment",
+        "key": "keys",
+        "rhythm": "rhythm",
     }
-    says = f"share {_and([kinds[kind] for kind in one.kinds])}"
+    size = len(one.accounts)
+    some = {kind: "" if one.tied[kind] == size else f" ({one.tied[kind]:,} of them)" for kind in one.kinds}
+    says = f"share {_and([f'the same {kinds[kind]}{some[kind]}' for kind in one.kinds])}"
     if split["p_even"] is not None:
         says += f"; the calls are spread over them with an evenness of {split['even']:.3f} (p = {split['p_even']:.3f})"
     if not content and split["p_cv"] is not None:
         says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"
-    p = one.chance
-    counts = p <= FALSE_ALARMS and (content or bool(dealt))
+    p = one.chance.asked if content else one.chance.any
+    counts = content or (p <= FALSE_ALARMS and bool(dealt))
     return Sign(
-        "set", "coordination", "I10, I11" if dealt else "I10", -math.log10(p), p, p, accounts, None, None, says,
-        "A reseller, a university or one organisation with several accounts shares networks and payment too.", counts,
+        "set", "coordination", "I10, I11" if dealt else "I10", 0.0 - math.log10(p), p, p, one.chance.accounts, None, None,
+        says, "A reseller, a university or one organisation with several accounts shares networks and payment too.", counts,
     )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def _reference(found: pd.DataFrame) -> dict[str, Any]:
             points = np.quantile(known, np.linspace(0, 1, POINTS))
             kept[name] = {
                 "clients": len(known),
-                "quantiles": [float(f"{p:.5g}") for p in points],
+                "quantiles": points.tolist(),
             }
     return {
         "name": "servegen-calibration-2",

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100_000  # rows
 AT_MOST = 64 << 20  # bytes of text
-COARSE = ("s", "ms")  # units that reach farther than microseconds do
 FAR = 1 << 62  # microseconds: 146,000 years
+# The farthest time that has microseconds and can be reckoned with, by unit; nanoseconds are never as far.
+FARTHEST = {"s": FAR // 1_000_000, "ms": FAR // 1000, "us": FAR}
+STRANGE = "A column of the Parquet file is of a type that is not read (docs/usage-log.md)."
 NOT_UTF8 = b"\xff"  # a line in place of one that cannot be written as text
 
 
@@ -42,6 +44,8 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
         raise Unreadable(f"Not a usage log: the file has no column {', '.join(missing)}.")
     if len({name.lower() for name in columns}) < len(columns):
         raise Unreadable("The file names a column twice, in capitals and not.")
+    if any(not _is_read(file.schema_arrow.field(name).type) for name in columns):
+        raise Unreadable(STRANGE)
     # A text that is a million times in a column is once in the file; it must not be a million times in memory either.
     texts = [name for name in columns if _is_text(file.schema_arrow.field(name).type)]
     file = parquet(path, metadata=file.metadata, read_dictionary=texts)
@@ -56,10 +60,20 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
                     blocks.rejected = []
                 number += piece.num_rows
     except (duckdb.Error, pa.ArrowNotImplementedError) as wrong:
-        raise Unreadable("A column of the Parquet file is of a type that is not read (docs/usage-log.md).") from wrong
+        raise Unreadable(STRANGE) from wrong
     except (pa.ArrowInvalid, OSError) as wrong:
         kept.notes.append(f"The Parquet file is damaged after row {number - 1:,} ({type(wrong).__name__}).")
         yield SCHEMA.empty_table(), [], 1.0
+
+
+def _is_read(kind: pa.DataType) -> bool:
+    """Whether a column is of a type that DuckDB reads safely: a time of day beyond the day ends the process."""
+    kinds = pa.types
+    if kinds.is_dictionary(kind):
+        return _is_read(kind.value_type)
+    if kinds.is_nested(kind):
+        return all(_is_read(kind.field(place).type) for place in range(kind.num_fields))
+    return not (kinds.is_time(kind) or kinds.is_duration(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -122,7 +136,7 @@ def _lines(table: pa.Table, columns: dict[str, str]) -> bytes:
             table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
         elif pa.types.is_float16(field.type):  # which DuckDB does not know
             table = table.set_column(place, field.name, table.column(place).cast(pa.float32()))
-        elif pa.types.is_timestamp(field.type) and field.type.unit in COARSE:
+        elif pa.types.is_timestamp(field.type) and field.type.unit in FARTHEST:
             table = table.set_column(place, field.name, _within_calendars(table.column(place)))
     named: dict[str, list[str]] = {}
     for field in table.schema:
@@ -142,7 +156,7 @@ def _within_calendars(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Timestamps that are so far away that they have no microseconds become some that are merely outside every calendar:
     DuckDB would fail for the whole column.
     """
-    far = pa.scalar(FAR // 1000, pa.int64())
+    far = pa.scalar(FARTHEST[column.type.unit], pa.int64())
     near = pc.min_element_wise(pc.max_element_wise(column.cast(pa.int64()), pc.negate(far)), far, skip_nulls=False)
     return near.cast(column.type)
 

@@ -55,22 +55,31 @@ def test_what_the_log_does_say_is_said_and_0_is_0() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ties", "says"),
+    ("ties", "more", "says"),
     [
         (
             {"payment": {1: 3}, "key": {2: 3}},
-            "1 set was found with a means of payment or a key in common, 1 of them without",
+            {"template"},
+            "1 set was found with a means of payment or a key in common, 1 of",
         ),
         (
             {"key": {1: 3}, "template": {2: 3}},
-            "1 set was found with a means of payment or a key in common, 0 of them without",
+            {"template"},
+            "1 set was found with a means of payment or a key in common, 0",
         ),
-        ({"net": {1: 3}, "template": {2: 3}}, "0 sets were found"),
+        ({"key": {1: 3}, "payment": {2: 3}}, set(), "1 set was found with a means of payment or a key in common. Org"),
+        (
+            {"net": {1: 3}, "template": {2: 3}},
+            {"template"},
+            "0 sets were found with a means of payment or a key in common.",
+        ),
     ],
 )
-def test_what_a_reseller_shares_is_said_of_what_the_log_has(ties: dict[str, dict[int, int]], says: str) -> None:
-    found = [Found((7, 8, 9), ties)]
-    told = explanations(pd.DataFrame(VALUES, index=[7, 8]), [], found, {"payment", "key"}, {}, {7: "a", 8: "b"})
+def test_what_a_reseller_shares_is_said_of_what_the_log_has(
+    ties: dict[str, dict[int, int]], more: set[str], says: str
+) -> None:
+    values, present = pd.DataFrame(VALUES, index=[7, 8]), {"payment", "key", *more}
+    told = explanations(values, [], [Found((7, 8, 9), ties)], present, {}, {7: "a", 8: "b"})
     [said_of] = [one["says"] for one in told if one["title"].startswith("A reseller")]
     assert said_of.startswith(says)
     assert "network" not in said_of

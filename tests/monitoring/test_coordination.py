@@ -274,24 +274,56 @@ def test_parts_that_have_two_things_in_common_are_one_set_however_things_are_nam
     assert [one.accounts for one in coordination.sets(shared)] == [(0, 1, 2, 6, 7, 8), (3, 4, 5)]
 
 
+def of_three(*kinds: str, asked: float = 1.0) -> coordination.Found:
+    """A set of three accounts that are tied by one thing of each kind, beyond chance."""
+    chance = coordination.Chance(1e-6, asked, 1000)
+    return coordination.Found((1, 2, 3), {kind: {5: 3} for kind in kinds}, dict.fromkeys(kinds, 3), chance)
+
+
 @pytest.mark.parametrize(("cv", "p", "counts"), [(0.5, 0.001, True), (1.0, 0.001, False), (0.0, None, False)])
 def test_without_a_common_template_only_a_metronome_makes_a_set(cv: float, p: float | None, counts: bool) -> None:
     """Five people of one office merge to gaps as of chance, and are far from it when each is shifted into the night."""
-    tied = coordination.Found((1, 2, 3), {"net": {5: 3}, "payment": {7: 3}}, chance=1e-6)
     split = {"even": 0.5, "p_even": 0.5, "cv": cv, "p_cv": p, "rows": 900.0}
-    sign = _coordination(tied, split, 1000, pd.DataFrame())
+    sign = _coordination(of_three("net", "payment"), split)
     assert sign.counts is counts
     assert ("when shifted" in sign.says) is (p is not None)
 
 
+def test_that_a_few_of_a_set_ask_the_same_is_said_and_is_not_what_makes_it_one() -> None:
+    """Ten accounts of one office, two of which use one template: what they ask is neither its sign nor all that is read."""
+    office = [{**row, "net": "office", "payment": "card"} for row in many(10, 9)]
+    alike = [{**row, "template": "0f" * 8} if row["account"] in {"x-acc-0003", "x-acc-0007"} else row for row in office]
+    report = report_of(lines(OTHERS + alike))
+    assert [one for one in report["findings"] if one["unit"] == "set" and one["rung"] != "noted"] == []
+    for one in report["findings"]:
+        if one["unit"] == "set":
+            assert "the same prompt templates (2 of them)" in one["summary"]
+            assert one["rows"]["count"] == len(office)
+            assert "coordination" not in one["families"]
+
+
+def test_what_chance_ties_is_no_set_and_its_accounts_are_compared_with() -> None:
+    """Customers of one product, four to an office, of 30 offices: 24 of them use it throughout."""
+    rows = [
+        {**row, "account": f"x-{row['account']}", "net": f"office-{int(row['account'][4:]) // 4}"}
+        | ({"template": "0f" * 8} if int(row["account"][4:]) < 96 else {})
+        for row in ordinary(120, seed=11)
+    ]
+    report = report_of(lines(rows))
+    assert [one for one in report["findings"] if one["unit"] == "set"] == []
+    [said] = [one["says"] for one in report["explanations"] if one["title"].startswith("One network")]
+    assert said.endswith("0 sets were found so.")
+
+
 def test_a_metronome_is_told_as_time_only_where_a_template_made_the_set() -> None:
     dealt = {"even": 1.0, "p_even": 0.001, "cv": 0.3, "p_cv": 0.001, "rows": 900.0}
-    tied = coordination.Found((1, 2, 3), {"net": {5: 3}, "template": {7: 3}})
+    tied = of_three("net", "template", asked=1e-6)
     [sign] = _dealt(tied, dealt)
     assert (sign.family, sign.indicator, sign.p, sign.counts) == ("time", "I11", 0.001, True)
     # Without a template it is what makes the set one already; a rhythm is time already; chance is no metronome.
-    assert _dealt(coordination.Found((1, 2, 3), {"net": {5: 3}, "payment": {7: 3}}), dealt) == []
-    assert _dealt(coordination.Found((1, 2, 3), {"rhythm": {5: 3}, "template": {7: 3}}), dealt) == []
+    assert _dealt(of_three("net", "payment"), dealt) == []
+    assert _dealt(of_three("net", "template"), dealt) == []  # which is chance
+    assert _dealt(of_three("rhythm", "template", asked=1e-6), dealt) == []
     assert _dealt(tied, {**dealt, "p_cv": 0.02}) == []
     assert _dealt(tied, {**dealt, "cv": 0.95}) == []
 

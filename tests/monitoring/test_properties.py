@@ -75,7 +75,7 @@ def test_in_how_many_blocks_a_file_is_read_changes_nothing(
 @hypothesis.settings(max_examples=2, derandomize=True, phases=[hypothesis.Phase.generate])
 @hypothesis.given(seed=st.integers(0, 2**32 - 1), pieces=st.integers(2, 4))
 def test_order_names_and_pieces_change_nothing(seed: int, pieces: int) -> None:
-    rows = [*ordinary(40, seed=seed, each=10, days=9), *jumbled(seed, accounts=2, heads=5, calls=300, days=9)]
+    rows = [*ordinary(60, seed=seed, each=60, days=9), *jumbled(seed, accounts=2, heads=8, calls=300, days=9)]
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

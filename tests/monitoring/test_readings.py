@@ -254,21 +254,24 @@ def test_a_finding_says_number_rank_reference_false_alarms_caveat_and_rows(tmp_p
         assert len(numbers) == one["rows"]["count"]
 
 
-R = "; 95 clients of the reference R"
+ALL = "; higher than all 95 clients of the reference R"
+LARGER = "the larger of what those accounts say and a curve fitted to the highest of these clients"
 
 
 @pytest.mark.parametrize(
     ("rate", "percentile", "peers", "clients", "says"),
     [
-        (0.0, 100.0, 250, 95, ("all of 250", R, "at most 1 in 250, which is as far as so many can tell")),
+        (0.0, 100.0, 250, 95, ("all of 250", ALL, "fewer than 1 in 250, as far as so many can show")),
         # Of sixty accounts some have more, and they are too few to say so; 95 clients have not.
-        (0.008, 90.0, 60, 95, ("90.0 % of 60", R, "at most 1 in 95, which is as far as so many can tell")),
-        (0.009, 100.0, 99, None, ("all of 99", "", "at most 1 in 99, which is as far as so many can tell")),
+        (0.008, 90.0, 60, 95, ("90.0 % of 60", ALL, "fewer than 1 in 95, as far as so many can show")),
+        (0.008, 99.8, 900, 95, ("99.8 % of 900", ALL, f"about 1 in 125, {LARGER}")),
+        (0.02, 99.8, 900, 95, ("99.8 % of 900", "; 95 clients of the reference R", "about 1 in 50")),
+        (0.009, 100.0, 99, None, ("all of 99", "", "fewer than 1 in 99, as far as so many can show")),
         (0.008, 99.28, 250, None, ("99.2 % of 250", "", "about 1 in 125")),
     ],
 )
 def test_rarity_is_said_no_further_than_it_is_borne_out(
-    rate: float | None, percentile: float, peers: int, clients: int | None, says: tuple[str, str, str]
+    rate: float, percentile: float, peers: int, clients: int | None, says: tuple[str, str, str]
 ) -> None:
     said = {"false_alarm_rate": rate, "peers": peers, "percentile": percentile, "family": "time"}
     above, known, often = says
@@ -294,7 +297,7 @@ def test_a_set_is_not_compared_with_its_own_members() -> None:
     assert len(one["accounts"]) == 110
     because = " ".join(f"{line['id']}: {line['because']};" for line in report["not_computable"])
     assert "I4: fewer than 100 ordinary accounts have 200 calls with a template" in because
-    assert "I1: no account has 20 ordinary accounts beside it" in because
+    assert "I1: no account has enough ordinary accounts in the log (20)" in because
 
 
 def test_one_account_alone_and_one_row_alone_are_read() -> None:
