@@ -22,7 +22,7 @@ from monitoring.reference import LEAST
 
 Places = npt.NDArray[np.int64]  # of accounts among all, ascending
 ASKED = "template"
-COMPARABLE = 30  # accounts: of fewer nobody could be told from the others
+COMPARABLE = 30  # accounts of a stratum: of fewer nobody could be told from the others
 
 
 class Accounts:
@@ -31,8 +31,9 @@ class Accounts:
     def __init__(self, calls: pd.Series, having: Mapping[str, Any]) -> None:
         order = np.argsort(calls.index.to_numpy())
         self.names = calls.index.to_numpy()[order]
-        self.stratum = strata(calls.to_numpy()[order])
-        self.strata = int(self.stratum.max(initial=0)) + 1
+        # Those of one level call at most twice as often as one another.
+        self.level = np.floor(np.log2(calls.to_numpy()[order].clip(1))).astype(np.int64)
+        self.levels = int(self.level.max(initial=0)) + 1
         self.having = {kind: self._marked(names) for kind, names in having.items()}
         self.both = {frozenset(pair): self._both(*pair) for pair in combinations(sorted(having), 2)}
 
@@ -41,43 +42,42 @@ class Accounts:
         marked[np.searchsorted(self.names, np.sort(names))] = True  # sorted, they are found ten times as fast
         return marked
 
-    def _both(self, one: str, other: str) -> tuple[npt.NDArray[np.bool_], Places]:
-        """Which accounts have both kinds, and how many of each stratum do."""
+    def _both(self, one: str, other: str) -> tuple[npt.NDArray[np.bool_], Places, Places]:
+        """Which accounts have both kinds, of each level its stratum, and of each stratum how many accounts."""
         both = self.having[one] & self.having[other]
-        return both, self.count(np.flatnonzero(both))
+        each = np.bincount(self.level[both], minlength=self.levels)
+        stratum = strata(each)
+        return both, stratum, np.bincount(stratum, each).astype(np.int64)
 
-    def places(self, names: npt.NDArray[np.int64]) -> Places:
+    def places(self, names: Any) -> Places:
         """Where accounts stand among all, ascending and each once."""
-        return np.unique(np.searchsorted(self.names, names))
-
-    def count(self, places: Places) -> Places:
-        """How many of each stratum."""
-        return np.bincount(self.stratum[places], minlength=self.strata)
+        return np.unique(np.searchsorted(self.names, np.asarray(names)))
 
 
-def strata(calls: npt.NDArray[np.int64]) -> Places:
-    """A number for each account, the same for those that call about as often: at most twice as often as one another, or,
-    where they are fewer than COMPARABLE, with those that call less until there are as many.
+def strata(each: Places) -> Places:
+    """For each level the number of its stratum: from those who call most down, levels are taken together until they have
+    COMPARABLE accounts; what is left of fewer is with those above.
     """
-    doubled = np.floor(np.log2(calls.clip(1))).astype(np.int64)
-    number, held, of = 0, 0, {}
-    each = dict(zip(*np.unique(doubled, return_counts=True), strict=True))
-    left = len(calls)
-    for level in sorted(each, reverse=True):
-        if held >= COMPARABLE and left >= COMPARABLE:  # what is left at the end is no stratum of its own if it is few
+    numbers, number, held, left = np.zeros(len(each), dtype=np.int64), 0, 0, int(each.sum())
+    for level in range(len(each) - 1, -1, -1):
+        if held >= COMPARABLE and left >= COMPARABLE:
             number, held = number + 1, 0
-        of[level] = number
+        numbers[level] = number
         held, left = held + int(each[level]), left - int(each[level])
-    return np.array([of[level] for level in doubled.tolist()], dtype=np.int64)
+    return numbers
 
 
 def of_chance(found: list[Found], shared: pd.DataFrame, accounts: Accounts) -> list[Chance]:
-    """For each set the probability that things of two families would lie on one another as much by chance.
+    """I10. How likely it is that things of two families lie on one another as much as in each set by chance.
 
-    `shared` is that from which the sets were made (account, kind, thing). It is corrected for all choices of shared things
-    of two kinds that the log offers (Bonferroni), whether or not they tied anybody: of a thousand networks and a hundred
-    templates some lie on one another. An upper bound. Limit: what goes with both kinds besides how often somebody calls (a
-    country, a trade) is taken for a tie.
+    For U accounts that use some of the things of one kind, V those of another, and N accounts of which the log says both:
+    P(|U and V| >= what is common), hypergeometric, for a sum over strata of accounts that call about as often (by powers of
+    two of their calls; taken together from above until each has 30 accounts). Times C(M, j) j (j + 1) for
+    the choice of j of the M things of each kind that accounts of the log share, and times the pairs of kinds that there are
+    (Bonferroni); of the choices that are tried the least. An upper bound, at least 1e-9; sets above 1 % are dropped.
+    Limits: what goes with both kinds besides how often somebody calls (a country, a trade) is taken for a tie; that a set
+    shares many things among very many that others share costs more than it tells; and thirty accounts or more that call
+    more than all others cannot be told from chance, for who calls much uses more of everything.
     """
     offered = shared.groupby("kind").thing.nunique().to_dict()
     tying = pd.DataFrame(
@@ -85,7 +85,7 @@ def of_chance(found: list[Found], shared: pd.DataFrame, accounts: Accounts) -> l
         columns=["kind", "thing"],
     )
     used = shared.merge(tying, on=["kind", "thing"]).groupby(["kind", "thing"]).account
-    users = {key: accounts.places(own.to_numpy()) for key, own in used}
+    users = {key: accounts.places(own) for key, own in used}
     return [_of_set(one, users, offered, accounts) for one in found]
 
 
@@ -95,21 +95,21 @@ def _of_set(
     choices = {kind: list(_choices(kind, things, users, offered[kind])) for kind, things in one.ties.items()}
     # A kind that ties nobody here might have, and so it is one that was looked at.
     looked_at = sum(FAMILY[a] != FAMILY[b] for a, b in combinations(offered, 2))
-    least, asked, among = 0.0, 0.0, 0
+    any_two, asked = (0.0, 0), (0.0, 0)
     for a, b in combinations(sorted(one.ties), 2):
         if FAMILY[a] == FAMILY[b]:
             continue
-        both, of = accounts.both[frozenset((a, b))]
+        both, stratum, of = accounts.both[frozenset((a, b))]
         ones, others = ([(cost, own[both[own]]) for cost, own in choices[kind]] for kind in (a, b))
         for many, mine in ones:
             for more, theirs in others:
                 common = len(np.intersect1d(mine, theirs, assume_unique=True))
-                p = many + more + log_at_least(common, accounts.count(mine), accounts.count(theirs), of)
-                if p < least:
-                    least, among = p, int(of.sum())
+                u, v = (np.bincount(stratum[accounts.level[own]], minlength=len(of)) for own in (mine, theirs))
+                told = many + more + log_at_least(common, u, v, of), int(of.sum())
+                any_two = min(any_two, told)
                 if ASKED in (a, b):
-                    asked = min(asked, p)
-    return Chance(_corrected(least, looked_at), _corrected(asked, looked_at), among)
+                    asked = min(asked, told)
+    return Chance(_corrected(any_two[0], looked_at), any_two[1], _corrected(asked[0], looked_at), asked[1])
 
 
 def _corrected(log_p: float, tests: int) -> float:
@@ -119,13 +119,13 @@ def _corrected(log_p: float, tests: int) -> float:
 def _choices(
     kind: str, things: Mapping[int, int], users: Mapping[tuple[str, int], Places], offered: int
 ) -> Iterator[tuple[float, Places]]:
-    """(the logarithm of how many such choices there are, the users of what is chosen): what most of the set use, what at
-    least half as many use, and all that ties it.
+    """(the logarithm of how many such choices there are, the users of what is chosen): the things that as many of the set
+    use as any, those that at least half as many use, and all that tie it.
 
     A choice of j things is one of C(offered, j); that j itself was chosen costs j (j + 1), whose inverses add up to 1.
     """
-    most = max(things.values())
-    for cut in sorted({most, -(-most // 2), min(things.values())}, reverse=True):
+    most, least = max(things.values()), min(things.values())
+    for cut in sorted({most, max(least, -(-most // 2)), least}, reverse=True):
         chosen = [users[kind, thing] for thing, inside in things.items() if inside >= cut]
         j = len(chosen)
         yield _choose(offered, j) + math.log(j * (j + 1)), np.unique(np.concatenate(chosen))
@@ -138,7 +138,7 @@ def log_at_least(common: int, one: Places, other: Places, of: Places) -> float:
     """
     held = (one > 0) & (other > 0)
     one, other, of = one[held], other[held], of[held]
-    if not len(of) or common * 1.0 <= float((one * other / of).sum()):
+    if not len(of) or common <= float((one * other / of).sum()):
         return 0.0
     lowest = np.maximum(one + other - of, 0)
     parts = [_logs(*four) for four in zip(lowest, one, other, of, strict=True)]

@@ -41,7 +41,7 @@ def explanations(
             ("A load test", _load_test(mine)),
             ("One network for many people (a university, an office)", _networks(found, present)),
             ("A reseller, or one organisation with several accounts", _payments(found, present)),
-            ("One product that many customers use", _product(found, present)),
+            ("One product that many customers use", _product(present)),
         )
     ]
 
@@ -116,8 +116,8 @@ def _networks(found: list[Found], present: set[str]) -> str:
         return "The log has no networks."
     some = sum("net" in one.ties for one in found)
     return (
-        "A shared network alone ties nobody here: accounts are taken together only if something else is shared by most of "
-        f"those on the network. {_sets(some)} found so."
+        "A shared network alone ties nobody here: accounts are taken together only if they share something else as well, "
+        f"more than chance would have it. {_sets(some)} found with networks in common."
     )
 
 
@@ -136,7 +136,7 @@ def _sets(count: int) -> str:
     return "1 set was" if count == 1 else f"{count:,} sets were"
 
 
-def _product(found: list[Found], present: set[str]) -> str:
+def _product(present: set[str]) -> str:
     if "template" not in present:
         return "The log has no templates."
     return (

@@ -39,13 +39,14 @@ SEED = 20_261_124
 
 @dataclass(frozen=True)
 class Chance:
-    """How likely as much in common is by chance (`monitoring.chance`): in any two kinds of tie, and in two of which one is
-    what is asked (templates).
+    """How likely as much in common is by chance (`monitoring.chance`), and among how many accounts of which the log says
+    both kinds of tie: for the two kinds that are the least likely, and for those with what is asked (templates).
     """
 
     any: float = 1.0
+    accounts: int = 0
     asked: float = 1.0
-    accounts: int = 0  # of which the log says both kinds, for the two that are the least likely
+    asked_accounts: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,6 @@ class Found:
     @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(sorted(self.ties))
-
-    @property
-    def families(self) -> tuple[str, ...]:
-        return tuple(sorted({FAMILY[kind] for kind in self.ties}))
 
 
 def sets(shared: pd.DataFrame) -> list[Found]:
@@ -184,7 +181,9 @@ def rhythms(hours: pd.DataFrame, least: float = 0.9, span: int = 48) -> pd.DataF
 def constant(hours: pd.DataFrame, at_most: int = 1500) -> pd.Index:
     """The accounts of (account, hour, c) that call ten times an hour on average, the busiest first: they have a rhythm."""
     total = hours.groupby("account").c.sum()
-    return total[total >= 10 * _length(hours)].sort_values(ascending=False, kind="stable").index[:at_most]
+    total = total[total >= 10 * _length(hours)].sort_values(ascending=False, kind="stable")
+    # Of those that call as often all or none: which of them would be told from their names.
+    return total.index if len(total) <= at_most else total.index[total > total.iloc[at_most]]
 
 
 def _length(hours: pd.DataFrame) -> int:

@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from monitoring import coordination, indicators, shift
+from monitoring import chance, coordination, indicators, shift
 from monitoring.findings import DISCOVERIES, FALSE_ALARMS, PEERS_FOR_A_SHARE
 from monitoring.matching import EXPLAINED
 from monitoring.report import rarity
@@ -80,6 +80,7 @@ COMPUTED_BY: dict[str, Callable[..., Any]] = {
     "I8 Without conversation": indicators.stateless,
     "I9 Probing of parameters": indicators.probing,
     "I10 Coordinated sets": coordination.sets,
+    "I10 By chance": chance.of_chance,
     "I11 Even split": coordination.even_split,
     "I11 One scheduler": coordination.one_scheduler,
     "I11 The same hours": coordination.together,

@@ -114,13 +114,12 @@ def signs_of(
     clean = _clean(peers, reference)
     found: dict[int, list[Sign]] = {}
     for measure in MEASURES:
-        for given, others, everybody in _groups(measure, scores, clean[measure.family], peers):
+        for given, others in _groups(measure, scores, clean[measure.family]):
             beside = Beside.of(given, others, itself=not of_sets)
-            shown = Beside.of(given, everybody, itself=not of_sets)
             enough = len(others) >= PEERS_FOR_A_SHARE
             for place, rate, p in _rare(measure.name, given, beside if enough else None, reference):
                 unit = int(str(given.index[place]))
-                sign = _sign(measure, scores.loc[unit], values.loc[unit], rate, p, shown, place, reference)
+                sign = _sign(measure, scores.loc[unit], values.loc[unit], rate, p, beside, place, reference)
                 found.setdefault(unit, []).append(sign)
     return found
 
@@ -140,23 +139,20 @@ class Beside:
         return cls(len(peers) - own, above - own)
 
 
-def _groups(
-    measure: Measure, scores: pd.DataFrame, clean: pd.DataFrame, peers: pd.DataFrame
-) -> Iterator[tuple[pd.Series, pd.Series, pd.Series]]:
-    """(scores, those of the peers that do not stand out, those of all peers) of the units that have the same peers.
+def _groups(measure: Measure, scores: pd.DataFrame, peers: pd.DataFrame) -> Iterator[tuple[pd.Series, pd.Series]]:
+    """(scores, those of the peers) of the units that have the same peers.
 
     What is read against the accounts of one model is counted among them as well, where there are enough: of each model
     others are as large, and the largest of one would hide what is rare on another.
     """
-    given = scores[measure.name].dropna()
-    known = [frame.dropna(subset=measure.name) for frame in (clean, peers)]
+    given, known = scores[measure.name].dropna(), peers.dropna(subset=measure.name)
     if measure.of_model:
-        users = known[0].model.value_counts()
+        users = known.model.value_counts()
         for model in sorted(users.index[users >= PEERS_FOR_A_SHARE]):
             own = scores.model.reindex(given.index) == model
-            yield given[own], *(frame[measure.name][frame.model == model] for frame in known)
+            yield given[own], known[measure.name][known.model == model]
             given = given[~own]
-    yield given, *(frame[measure.name] for frame in known)
+    yield given, known[measure.name]
 
 
 def compared(peers: pd.DataFrame, reference: Reference) -> dict[str, int]:
@@ -197,11 +193,11 @@ def _sign(
     values: pd.Series,
     rate: float | None,
     p: float,
-    shown: Beside,
+    beside: Beside,
     place: int,
     reference: Reference,
 ) -> Sign:
-    name, score, others = measure.name, float(scores[measure.name]), int(shown.others[place])
+    name, score, others = measure.name, float(scores[measure.name]), int(beside.others[place])
     return Sign(
         name,
         measure.family,
@@ -210,7 +206,7 @@ def _sign(
         rate,
         p,
         others,
-        1 - float(shown.above[place]) / others if others else None,
+        1 - float(beside.above[place]) / others if others else None,
         reference.clients.get(name),
         measure.says.format(score=score, **value_of(measure, values, scores)),
         caveat_of(measure, values),

@@ -23,14 +23,19 @@ LISTED = 1000  # rejected lines in the report
 
 
 def rarity(sign: dict[str, Any]) -> str:
+    """How rare an indicator's value is, in the words of the report; of one that has none yet, in those of this version."""
+    return str(sign.get("rarity") or _rarity(sign))
+
+
+def _rarity(sign: dict[str, Any]) -> str:
     """How rare an indicator's value is, in words: among whom it was compared, and how often the innocent reach it.
 
     Never rarer than the number of those it was compared with can bear out.
     """
     rate, peers, clients = sign["false_alarm_rate"], sign["peers"], sign["reference_clients"] or 0
     if sign["family"] == "coordination":
-        often = f"at most once in {round(1 / rate):,}" if rate >= 1e-4 else "less than once in 10,000 times"
-        return f"by the method’s reckoning among {peers:,} accounts, chance brings this {often}"
+        often = f"at most one of {math.floor(1 / rate):,}" if rate >= 1e-4 else "fewer than one of 10,000"
+        return f"by the method’s reckoning among {peers:,} accounts, chance brings this in {often} such logs"
     above = ""
     if peers and sign["percentile"] is not None:
         above = f"higher than {_percent(sign['percentile'])} of {peers:,} accounts compared with"
@@ -44,11 +49,11 @@ def rarity(sign: dict[str, Any]) -> str:
         known = f"higher than {known}"
     # Beside a reference, a few peers say nothing of how rare a value is.
     among = max(clients, peers if peers >= PEERS_FOR_A_SHARE or not clients else 0)
-    often = f"about 1 in {round(1 / rate):,}" if rate else ""
     if rate * among < 1 and among:  # a test by chance alone (shifts, permutations) compares with nobody
         often = f"fewer than 1 in {among:,}, as far as so many can show"
-    elif fitted:
-        often += ", the larger of what those accounts say and a curve fitted to the highest of these clients"
+    else:
+        often = f"about 1 in {round(1 / rate):,}"
+        often += ", the larger of what those accounts say and a curve fitted to the highest of these clients" * fitted
     return "; ".join(filter(None, [above, known, f"false alarms at this value: {often}"]))
 
 
@@ -125,7 +130,7 @@ def _indicator(sign: Sign) -> dict[str, Any]:
         "reference_clients": sign.reference,
         "caveat": sign.caveat,
     }
-    return said | {"rarity": rarity(said)}
+    return said | {"rarity": _rarity(said)}
 
 
 def order(findings: list[dict[str, Any]]) -> None:

@@ -58,7 +58,8 @@ def find(reading: Any, rows: Any, values: pd.DataFrame, often: Sequence[Any]) ->
     found = coordination.sets(shared)
     told = of_chance(found, shared, Accounts(values.n, having))
     found = [replace(one, chance=chance) for one, chance in zip(found, told, strict=True)]
-    return [one for one in found if one.chance.any <= FALSE_ALARMS][:SETS_AT_MOST]
+    found = [one for one in found if one.chance.any <= FALSE_ALARMS]
+    return sorted(found, key=lambda one: (-len(one.accounts), one.chance.any, one.accounts))[:SETS_AT_MOST]
 
 
 def measure(
@@ -128,8 +129,9 @@ def _together(one: coordination.Found, theirs: pd.DataFrame, compared: pd.DataFr
 
 
 def _asks_alike(one: coordination.Found) -> bool:
-    """Whether what is asked ties the set, beyond chance."""
-    return one.chance.asked <= FALSE_ALARMS
+    """Whether what is asked ties the set: half of it at least, and beyond chance. What two of ten ask ties not the ten."""
+    most = one.tied.get("template", 0) >= coordination.OWN * len(one.accounts)
+    return most and one.chance.asked <= FALSE_ALARMS
 
 
 def _dealt(one: coordination.Found, split: dict[str, float | None]) -> list[Sign]:
@@ -154,9 +156,7 @@ def _tying_templates(
 
     What was mixed into other traffic is judged by itself; where the templates are most of the traffic, so is the rest.
     """
-    # What two of ten ask is not what ties the ten.
-    most = [i for i, one in enumerate(found) if one.tied.get("template", 0) >= coordination.OWN * len(one.accounts)]
-    tied = [(i, thing) for i in most for thing in sorted(found[i].ties["template"])]
+    tied = [(i, t) for i, one in enumerate(found) if _asks_alike(one) for t in sorted(one.ties["template"])]
     if not tied:
         return [], list(range(len(found)))
     named = reading.db.create_table("tying", pd.DataFrame(tied, columns=["unit", "cluster"]), temp=True)
@@ -195,16 +195,19 @@ def _coordination(one: coordination.Found, split: dict[str, float | None]) -> Si
         "rhythm": "rhythm",
     }
     size = len(one.accounts)
-    some = {kind: "" if one.tied[kind] == size else f" ({one.tied[kind]:,} of them)" for kind in one.kinds}
+    some = {
+        kind: "" if one.tied[kind] == size else f" ({one.tied[kind]:,} of the {size:,} accounts)" for kind in one.kinds
+    }
     says = f"share {_and([f'the same {kinds[kind]}{some[kind]}' for kind in one.kinds])}"
     if split["p_even"] is not None:
         says += f"; the calls are spread over them with an evenness of {split['even']:.3f} (p = {split['p_even']:.3f})"
     if not content and split["p_cv"] is not None:
         says += f"; their merged stream has a gap variation of {split['cv']:.2f} (p = {split['p_cv']:.3f} when shifted)"
-    p = one.chance.asked if content else one.chance.any
+    chance = one.chance
+    p, among = (chance.asked, chance.asked_accounts) if content else (chance.any, chance.accounts)
     counts = content or (p <= FALSE_ALARMS and bool(dealt))
     return Sign(
-        "set", "coordination", "I10, I11" if dealt else "I10", 0.0 - math.log10(p), p, p, one.chance.accounts, None, None,
+        "set", "coordination", "I10, I11" if dealt else "I10", 0.0 - math.log10(p), p, p, among, None, None,
         says, "A reseller, a university or one organisation with several accounts shares networks and payment too.", counts,
     )  # fmt: skip
 

@@ -69,6 +69,8 @@ def parquet_tables(path: Path, kept: Kept, limits: Limits) -> Iterator[tuple[pa.
 def _is_read(kind: pa.DataType) -> bool:
     """Whether a column is of a type that DuckDB reads safely: a time of day beyond the day ends the process."""
     kinds = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _is_read(kind.storage_type)
     if kinds.is_dictionary(kind):
         return _is_read(kind.value_type)
     if kinds.is_nested(kind):
@@ -157,8 +159,9 @@ def _within_calendars(column: pa.ChunkedArray) -> pa.ChunkedArray:
     DuckDB would fail for the whole column.
     """
     far = pa.scalar(FARTHEST[column.type.unit], pa.int64())
-    near = pc.min_element_wise(pc.max_element_wise(column.cast(pa.int64()), pc.negate(far)), far, skip_nulls=False)
-    return near.cast(column.type)
+    # What is null stays so: in a second column of the name there may be a time.
+    near = pc.max_element_wise(column.cast(pa.int64()), pc.negate(far), skip_nulls=False)
+    return pc.min_element_wise(near, far, skip_nulls=False).cast(column.type)
 
 
 def _plain(name: str, kind: pa.DataType) -> str:

@@ -116,26 +116,46 @@ def test_who_calls_much_uses_more_of_everything() -> None:
     assert told([found], uses, [10_000] * 40 + [100] * 960)[0].any > 0.01
 
 
-def test_who_has_no_equals_is_compared_with_those_who_come_next() -> None:
-    """Of eight accounts that call much more than all others nobody could be told if they were compared with one another."""
-    eight = list(range(8))
-    uses = {"net": {1: eight}, "template": {5: eight}}
-    [one] = told(sets(shared(uses)), uses, [10_000] * 8 + [100] * 992)
-    assert one.any == pytest.approx(4 / comb(1000, 8), abs=2e-9)
+@pytest.mark.parametrize(("size", "told_apart"), [(8, True), (29, True), (30, False), (60, False)])
+def test_who_has_no_equals_is_compared_with_those_who_come_next(size: int, told_apart: bool) -> None:
+    """Of a few accounts that call more than all others nobody could be told if they were compared with one another; of
+    thirty it is no wonder that they have things in common.
+    """
+    heads = list(range(size))
+    uses = {"net": {1: heads}, "template": {5: heads}}
+    [one] = told(sets(shared(uses)), uses, [10_000] * size + [200] * 40 + [100] * (960 - size))
+    assert one.any == (pytest.approx(0, abs=1e-7) if told_apart else 1)
+
+
+def test_a_pool_among_many_networks_of_others_is_told_by_those_that_most_of_it_use() -> None:
+    draw, heads = np.random.default_rng(4), list(range(200))
+    others = {1000 + n: sorted(draw.choice(5000, 4, replace=False).tolist()) for n in range(2000)}
+    pool = {n: sorted(draw.choice(heads, 10 + n % 20, replace=False).tolist()) for n in range(400)}
+    uses = {"net": pool | others, "template": {5: heads}}
+    ties = {"net": {n: len(own) for n, own in pool.items()}, "template": {5: 200}}
+    assert told([Found(tuple(heads), ties)], uses, 5000)[0].any == LEAST
+
+
+def test_each_probability_goes_with_its_own_accounts() -> None:
+    """All have networks and payments; what is asked is told of three hundred."""
+    uses = {"net": {1: list(range(10))}, "payment": {2: list(range(10))}, "template": {5: list(range(8))}}
+    one = Found(tuple(range(10)), {kind: {thing: len(own) for thing, own in uses[kind].items()} for kind in uses})
+    [chance] = told([one], uses, 1000, template=list(range(300)))
+    assert (chance.accounts, chance.asked_accounts) == (1000, 300)
 
 
 @pytest.mark.parametrize(
-    ("calls", "told_apart"),
+    ("each", "numbers"),
     [
-        ([1] * 100, [0] * 100),
-        ([64] * 40 + [100] * 20 + [7] * 40, [0] * 60 + [1] * 40),
+        ([100], [0]),
+        ([40, 20, 40], [1, 1, 0]),
         # Ten that call most are with the forty that come next; ten that call least are no stratum of their own.
-        ([900] * 10 + [300] * 40 + [20] * 30 + [1] * 10, [0] * 50 + [1] * 40),
-        ([900, 1], [0, 0]),
+        ([10, 30, 0, 40, 10], [1, 1, 1, 0, 0]),
+        ([1, 0, 1], [0, 0, 0]),
     ],
 )
-def test_those_who_call_about_as_often_are_of_one_stratum(calls: list[int], told_apart: list[int]) -> None:
-    assert strata(np.array(calls)).tolist() == told_apart
+def test_levels_are_taken_together_until_there_is_somebody_to_compare_with(each: list[int], numbers: list[int]) -> None:
+    assert strata(np.array(each)).tolist() == numbers
 
 
 def test_accounts_of_any_size_that_draw_from_the_same_things_are_no_sets() -> None:

@@ -84,13 +84,12 @@ def test_accounts_with_one_network_and_one_means_of_payment_are_a_set() -> None:
     assert one.accounts == (1, 2, 3, 4)
     assert one.kinds == ("net", "payment")
     assert one.ties == {"net": {5: 4}, "payment": {6: 4}}
-    assert one.families == ("network", "payment")
 
 
 def test_accounts_with_one_template_and_one_network_are_a_set() -> None:
     rows = [use(a, net=5, template=7) for a in (1, 2, 3)] + [use(a, net=a, template=a) for a in range(10, 20)]
     [one] = found(rows)
-    assert (one.accounts, one.families) == ((1, 2, 3), ("content", "network"))
+    assert (one.accounts, one.kinds) == ((1, 2, 3), ("net", "template"))
 
 
 def test_pairs_that_draw_from_one_pool_are_one_set() -> None:
@@ -276,7 +275,7 @@ def test_parts_that_have_two_things_in_common_are_one_set_however_things_are_nam
 
 def of_three(*kinds: str, asked: float = 1.0) -> coordination.Found:
     """A set of three accounts that are tied by one thing of each kind, beyond chance."""
-    chance = coordination.Chance(1e-6, asked, 1000)
+    chance = coordination.Chance(1e-6, 1000, asked, 900)
     return coordination.Found((1, 2, 3), {kind: {5: 3} for kind in kinds}, dict.fromkeys(kinds, 3), chance)
 
 
@@ -289,17 +288,21 @@ def test_without_a_common_template_only_a_metronome_makes_a_set(cv: float, p: fl
     assert ("when shifted" in sign.says) is (p is not None)
 
 
-def test_that_a_few_of_a_set_ask_the_same_is_said_and_is_not_what_makes_it_one() -> None:
-    """Ten accounts of one office, two of which use one template: what they ask is neither its sign nor all that is read."""
+def test_that_a_few_of_a_set_ask_the_same_is_said_and_is_not_what_makes_it_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten accounts of one office, two of which use one template, among 400: that is beyond chance, and ties the two."""
     office = [{**row, "net": "office", "payment": "card"} for row in many(10, 9)]
     alike = [{**row, "template": "0f" * 8} if row["account"] in {"x-acc-0003", "x-acc-0007"} else row for row in office]
-    report = report_of(lines(OTHERS + alike))
-    assert [one for one in report["findings"] if one["unit"] == "set" and one["rung"] != "noted"] == []
-    for one in report["findings"]:
-        if one["unit"] == "set":
-            assert "the same prompt templates (2 of them)" in one["summary"]
-            assert one["rows"]["count"] == len(office)
-            assert "coordination" not in one["families"]
+    told: list[tuple[coordination.Found, Any]] = []
+    monkeypatch.setattr(
+        "monitoring.sets._coordination", lambda one, split: told.append((one, split)) or _coordination(one, split)
+    )
+    report_of(lines(ordinary(400, each=30) + alike))
+    [(one, split)] = told
+    assert one.chance.asked < 0.01
+    sign = _coordination(one, {**split, "even": 0.5, "cv": 1.0})
+    assert "the same prompt templates (2 of the 10 accounts)" in sign.says
+    assert not sign.counts
+    assert split["rows"] == len(office), "all rows are read, not those of the two alone"
 
 
 def test_what_chance_ties_is_no_set_and_its_accounts_are_compared_with() -> None:
@@ -312,7 +315,10 @@ def test_what_chance_ties_is_no_set_and_its_accounts_are_compared_with() -> None
     report = report_of(lines(rows))
     assert [one for one in report["findings"] if one["unit"] == "set"] == []
     [said] = [one["says"] for one in report["explanations"] if one["title"].startswith("One network")]
-    assert said.endswith("0 sets were found so.")
+    assert said.endswith("0 sets were found with networks in common.")
+    # All of them are compared with, though 24 offices were tied.
+    peers = {sign["peers"] for one in report["findings"] for sign in one["indicators"] if sign["name"] == "taken"}
+    assert peers <= {119}
 
 
 def test_a_metronome_is_told_as_time_only_where_a_template_made_the_set() -> None:
@@ -322,7 +328,6 @@ def test_a_metronome_is_told_as_time_only_where_a_template_made_the_set() -> Non
     assert (sign.family, sign.indicator, sign.p, sign.counts) == ("time", "I11", 0.001, True)
     # Without a template it is what makes the set one already; a rhythm is time already; chance is no metronome.
     assert _dealt(of_three("net", "payment"), dealt) == []
-    assert _dealt(of_three("net", "template"), dealt) == []  # which is chance
     assert _dealt(of_three("rhythm", "template", asked=1e-6), dealt) == []
     assert _dealt(tied, {**dealt, "p_cv": 0.02}) == []
     assert _dealt(tied, {**dealt, "cv": 0.95}) == []

@@ -260,6 +260,15 @@ def test_of_two_names_of_a_column_the_first_with_a_value_counts(tmp_path: Path) 
     assert found == [(3, [(4, "has no model")], {"owl", "owl-2"})] * 2
 
 
+def test_of_two_columns_of_times_the_first_with_a_value_counts(tmp_path: Path) -> None:
+    ms = pa.timestamp("ms", "UTC")
+    begun, ended = pa.array([None, 2**62, 1_780_000_000_000, None], ms), pa.array([1_780_000_000_000] * 3 + [None], ms)
+    table = columns().drop_columns(["ts"]).append_column("start_time", begun).append_column("timestamp", ended)
+    pq.write_table(table, tmp_path / "log")
+    kept = take_in(tmp_path / "log", tmp_path / "kept")
+    assert (kept.rows, kept.listed) == (2, [(2, "has a ts that is no time"), (4, "has no ts")])
+
+
 @pytest.mark.parametrize(
     ("more", "rows"),
     [

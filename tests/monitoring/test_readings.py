@@ -261,7 +261,7 @@ LARGER = "the larger of what those accounts say and a curve fitted to the highes
 @pytest.mark.parametrize(
     ("rate", "percentile", "peers", "clients", "says"),
     [
-        (0.0, 100.0, 250, 95, ("all of 250", ALL, "fewer than 1 in 250, as far as so many can show")),
+        (0.001, 100.0, 250, 95, ("all of 250", ALL, "fewer than 1 in 250, as far as so many can show")),
         # Of sixty accounts some have more, and they are too few to say so; 95 clients have not.
         (0.008, 90.0, 60, 95, ("90.0 % of 60", ALL, "fewer than 1 in 95, as far as so many can show")),
         (0.008, 99.8, 900, 95, ("99.8 % of 900", ALL, f"about 1 in 125, {LARGER}")),
