@@ -305,20 +305,25 @@ def test_that_a_few_of_a_set_ask_the_same_is_said_and_is_not_what_makes_it_one(m
     assert split["rows"] == len(office), "all rows are read, not those of the two alone"
 
 
-def test_what_chance_ties_is_no_set_and_its_accounts_are_compared_with() -> None:
-    """Customers of one product, four to an office, of 30 offices: 24 of them use it throughout."""
+def test_what_chance_ties_is_no_set_and_its_accounts_are_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Customers of one product, four to an office, of 30 offices: 24 of them use it throughout, and one account sweeps."""
+    sets = coordination.sets
     rows = [
         {**row, "account": f"x-{row['account']}", "net": f"office-{int(row['account'][4:]) // 4}"}
         | ({"template": "0f" * 8} if int(row["account"][4:]) < 96 else {})
         for row in ordinary(120, seed=11)
     ]
-    report = report_of(lines(rows))
+    tied: list[coordination.Found] = []
+    monkeypatch.setattr(coordination, "sets", lambda shared: tied.extend(found := sets(shared)) or found)
+    report = report_of(lines(rows + swept("acc-sweep", 1500)))
+    assert sum(len(one.accounts) for one in tied) == 96
     assert [one for one in report["findings"] if one["unit"] == "set"] == []
     [said] = [one["says"] for one in report["explanations"] if one["title"].startswith("One network")]
     assert said.endswith("0 sets were found with networks in common.")
-    # All of them are compared with, though 24 offices were tied.
-    peers = {sign["peers"] for one in report["findings"] for sign in one["indicators"] if sign["name"] == "taken"}
-    assert peers <= {119}
+    # The sweep is compared with all of them, though 96 were tied.
+    [one] = [one for one in report["findings"] if one["accounts"] == ["acc-sweep"]]
+    [taken] = [sign for sign in one["indicators"] if sign["name"] == "taken"]
+    assert taken["peers"] == 120
 
 
 def test_a_metronome_is_told_as_time_only_where_a_template_made_the_set() -> None:
