@@ -66,9 +66,12 @@ DIFFERENT = ("prompt_hash", "template", "prefix_hash", "session")  # too many va
 def _one_on_each_line(data: bytes, ends: Places) -> bool:
     """Whether each line is one object, as far as its ends tell, and none is longer than LONGEST.
 
-    Arrow reads objects wherever lines end: of two on one line, and one on two, it makes as many as there are lines.
+    Arrow reads objects wherever lines end: of two on one line, and one on two, it makes as many as there are lines. Asked
+    for the keys of `null`, it ends the process.
     """
     text = np.frombuffer(data, dtype=np.uint8)
+    if not len(text) or text[0] != OPENS:
+        return False
     if int(np.max(np.diff(ends, prepend=-1, append=len(data)))) > LONGEST:
         return False
     ends = ends[:-1] if data.endswith(b"\n") else ends

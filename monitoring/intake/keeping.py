@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -68,6 +69,7 @@ SAME = "us, account, model, tin, tout, status, refused, key, net, endpoint, prom
 CERTAIN = "(prompt IS NOT NULL OR us % 1000000 <> 0)"
 GROUP = 20_000  # rows, or names, at least, that are written together
 ENDS = ["account", "us"]  # columns of which each group of rows has its smallest and largest value on record
+FIRST = 4096  # names of one column that Arrow looks for, before Python does: in most blocks there are no others
 NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
 LIMITS = Limits()
 
@@ -219,6 +221,7 @@ class _Keeper:
         db.execute("CREATE TABLE names (kind VARCHAR, number BIGINT, name VARCHAR)")
         db.execute("CREATE TABLE rejected (line BIGINT, reason VARCHAR)")
         self.known: dict[str, set[str]] = {kind: set() for kind in NAMED}
+        self.first: dict[str, pa.Array] = {kind: pa.array([], pa.string()) for kind in NAMED}
         self.full: set[str] = set()
         self.fresh: list[pa.Table] = []
 
@@ -273,26 +276,30 @@ class _Keeper:
     def _numbers(self, table: pa.Table) -> dict[str, pa.Array]:
         """The columns that stand for texts; what the numbers of NAMED were called is put on record."""
         texts = {kept: whole(table[source]) for kept, source in NUMBERED.items()}
-        absent = {kept: pa.nulls(len(a), pa.int64()) for kept, a in texts.items() if a.null_count == len(a)}
-        some = {kept: a for kept, a in texts.items() if kept not in absent}
-        words = {kept: a if _encoded(a) else a.dictionary_encode() for kept, a in some.items() if kept in NAMED}
-        found, different = self.numbers.of_words(words)
-        for kind, numbers in different.items():
-            self._name(kind, words[kind].dictionary, numbers)
+        found = {kept: pa.nulls(len(a), pa.int64()) for kept, a in texts.items() if a.null_count == len(a)}
+        some = {kept: a for kept, a in texts.items() if kept not in found}
         if "template" in some:
             template = some.pop("template")
             found["template"], simhashed = self.numbers.of_templates(template)
             self.simhashes[0] += len(template) - template.null_count
             self.simhashes[1] += simhashed
-        found |= self.numbers.of({kept: a for kept, a in some.items() if kept not in words})
-        return {kept: (found | absent)[kept] for kept in NUMBERED}
+        # Of texts that are often the same, each different one has its number once.
+        words = {kept: a if _encoded(a) else a.dictionary_encode() for kept, a in some.items() if kept in NAMED}
+        numbers = self.numbers.of(some | {kept: a.dictionary for kept, a in words.items()})
+        for kept, array in words.items():
+            self._name(kept, array.dictionary, numbers[kept])
+            numbers[kept] = numbers[kept].take(array.indices)
+        found |= numbers
+        return {kept: found[kept] for kept in NUMBERED}
 
     def _name(self, kind: str, names: pa.Array, numbers: pa.Array) -> None:
         if kind in self.full:
             return
         known = self.known[kind]
-        all_of = names.to_pylist()
-        if not (fresh := [place for place, name in enumerate(all_of) if name not in known]):
+        places = np.flatnonzero(~pc.is_in(names, value_set=self.first[kind]).to_numpy(zero_copy_only=False))
+        found = zip(places.tolist(), names.take(pa.array(places)).to_pylist(), strict=True)
+        fresh = [place for place, name in found if name not in known]
+        if not fresh:
             return
         if kind != "account" and len(known) + len(fresh) >= NAMES_AT_MOST:
             # The first so many, whatever the blocks: what is said of them is the same for the same file.
@@ -300,7 +307,9 @@ class _Keeper:
             self.full.add(kind)
             known.clear()
         else:
-            known.update(all_of[place] for place in fresh)
+            known.update(names.take(fresh).to_pylist())
+            if len(self.first[kind]) < FIRST:
+                self.first[kind] = pa.concat_arrays([self.first[kind], names.take(fresh)])[:FIRST]
         named = {"kind": pa.repeat(kind, len(fresh)), "number": numbers.take(fresh), "name": names.take(fresh)}
         self.fresh.append(pa.table(named))
         if sum(len(some) for some in self.fresh) >= GROUP:

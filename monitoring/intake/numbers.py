@@ -31,25 +31,18 @@ class Numbers:
         self.db.close()
 
     def of(self, texts: dict[str, pa.Array]) -> dict[str, pa.Array]:
-        """For each array of texts, all of one length, the array of their numbers (int64); null stays null."""
+        """For each array of texts the array of their numbers (int64); null stays null. They are asked about together: a
+        question takes as long as many thousand texts.
+        """
         if not texts:
             return {}
-        asked = ", ".join(f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {name}" for name in texts)
-        found = self.db.from_arrow(pa.table(texts)).project(asked).to_arrow_table()
-        return {name: whole(found[name]).view(pa.int64()) for name in texts}
-
-    def of_words(self, words: dict[str, pa.DictionaryArray]) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
-        """For texts of few different values: the numbers of the rows, and those of the different values, by column."""
-        different = [array.dictionary for array in words.values()]
-        if not different:
-            return {}, {}
-        numbers = self.of({"word": pa.concat_arrays(different)})["word"]
-        rows, values, start = {}, {}, 0
-        for name, array in words.items():
-            values[name] = numbers.slice(start, len(array.dictionary))
-            start += len(array.dictionary)
-            rows[name] = values[name].take(array.indices)
-        return rows, values
+        together = pa.table({"text": pa.concat_arrays(list(texts.values()))})
+        asked = self.db.from_arrow(together).project("CASE WHEN text IS NOT NULL THEN hash(text) END AS number")
+        numbers, found, start = whole(asked.to_arrow_table()["number"]).view(pa.int64()), {}, 0
+        for name, array in texts.items():
+            found[name] = numbers.slice(start, len(array))
+            start += len(array)
+        return found
 
     def of_templates(self, texts: pa.Array) -> tuple[pa.Array, int]:
         """16 hexadecimal digits are their own number (the same bits, signed), others are hashed; and how many are so."""

@@ -171,6 +171,8 @@ ROW = b'"ts": "2026-03-02T10:00:00Z", "account": "a", "model": "owl", "input_tok
 @hypothesis.example(found=[b"{" + ROW + b" {" + ROW, b""], each=2, end=b"\n")
 @hypothesis.example(found=[b"{" + ROW, b"{" + ROW, b"", b"{" + ROW + b"{" + ROW], each=2, end=b"")
 @hypothesis.example(found=[b"{" + ROW, b"{" + ROW, b"\r", b"{" + ROW + b"{" + ROW], each=2, end=b"")
+# What has no keys, alone in its block.
+@hypothesis.example(found=[b"{" + ROW, b"null", b"{" + ROW, b"null"], each=1, end=b"")
 def test_objects_are_read_alike(found: list[bytes], each: int, end: bytes) -> None:
     compare(found, each, end)
 
@@ -188,6 +190,54 @@ def test_objects_are_read_alike(found: list[bytes], each: int, end: bytes) -> No
 )
 def test_cells_are_read_alike(found: list[bytes], each: int, end: bytes) -> None:
     compare(found, each, end)
+
+
+USUAL = {**{c.name: "x" for c in COLUMNS if c.type == "string"}, **PLAIN, "region": "north", "ms": 5}
+PLAIN_LINE = json.dumps(USUAL, separators=(",", ":")).encode()
+WAYS = (
+    # What some programs let pass and JSON does not know, or Python knows in one spelling.
+    (b"}", b",}"), (b"}", b", }"), (b'"ms":5', b'"ms":nan'), (b'"ms":5', b'"ms":NaN'), (b'"ms":5', b'"ms":-inf'),
+    (b'"ms":5', b'"ms":Infinity'), (b'"ms":5', b'"ms":INFINITY'), (b'"ms":5', b'"ms":[1,nan]'), (b'"ms":5', b'"ms":[1,]'),
+    (b'"max_tokens":3', b'"max_tokens":nan'), (b'"max_tokens":3', b'"max_tokens":3,'), (b'"ms":5', b'"ms":-5'),
+    # What may be read as another text, or as a text what is none.
+    (b'"ms":5', b'"ms":1E2'), (b":120", b":120.0"), (b":120", b":1.2E2"), (b":120", b":-0"), (b":120", b":0120"),
+    (b'"session":"x"', b'"session":5'), (b'"session":"x"', b'"session":5.0'), (b'"session":"x"', b'"session":true'),
+    (b'"session":"x"', b'"session":["x"]'), (b'"session":"x"', b'"session":{"x":1}'), (b'"session":"x"', b'"session":null'),
+    (b'"session":"x"', b'"session":"x","session":"y"'), (b'"session":"x"', b'"session":"x","session":null'),
+    (b'"session":"x"', b'"session":"","session_id":"y"'), (b'"session":"x"', b'"session_id":"y","session":"x"'),
+    (b'"session":"x"', b'"session":"x\\u0041"'), (b'"session":"x"', b'"Session":"x"'),
+    (b'"session":"x"', b'"session" :"x"'),
+    (b'"session":"x"', b'"session":\t"x"'), (b'"session":"x"', b'"session":"\t"'), (b'"session":"x"', b'"session":"x\x7f"'),
+    (b'"session":"x"', b'"session":12345678901234567890123456789012e9'), (b'"session":"x"', b'"session":":"'),
+    (b'"refused":false', b'"refused":"False"'), (b'"refused":false', b'"refused":0'), (b'"refused":false', b'"refused":no'),
+    (b'"ms":5', b'"ms":' + b"[" * 99 + b"]" * 99), (b'"ms":5', b'"ms":' + b"[" * 100 + b"]" * 100),
+    (b'"params":{', b'"params":{"x":' + b"[" * 98 + b"]" * 98 + b","),
+    (b'"params":{', b'"params":{"x":' + b"[" * 99 + b"]" * 99 + b","),
+    # Something before the object, behind it, or another one.
+    (b'{"ts"', b' {"ts"'), (b"}", b"} "), (b"}", b"}\r"), (b"}", b"}}"), (b"}", b"} x"), (PLAIN_LINE, PLAIN_LINE * 2),
+    (PLAIN_LINE, b""), (PLAIN_LINE, b"null"), (PLAIN_LINE, b"[" + PLAIN_LINE + b"]"), (PLAIN_LINE, PLAIN_LINE[:-30]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), WAYS)
+@pytest.mark.parametrize("first", [False, True])
+def test_a_line_among_usual_ones_says_what_it_says_alone(old: bytes, new: bytes, first: bool) -> None:
+    head, found, tail = PLAIN_LINE.rpartition(old)
+    assert found, "the line is as it was"
+    odd = head + new + tail
+    assert odd != PLAIN_LINE
+    compare(
+        [odd, PLAIN_LINE, PLAIN_LINE] if first and odd.startswith(b"{") else [PLAIN_LINE, odd, PLAIN_LINE], 3, b"\n"
+    )
+    compare([PLAIN_LINE, odd, PLAIN_LINE, odd], 1, b"")
+
+
+HEAD = b'{"ts":"2026-03-02T10:00:00Z","account":"a","model":"owl","input_tokens":1,"output_tokens":2,"status":200'
+
+
+@pytest.mark.parametrize("digits", [400, 401, 500, 501])
+def test_a_number_for_a_text_may_have_so_many_digits(digits: int) -> None:
+    compare([HEAD + b',"user_agent":' + b"9" * digits + b"}"] * 2, 2, b"\n")
 
 
 def test_rows_beyond_doubt_are_read_many_at_a_time() -> None:

@@ -49,16 +49,15 @@ def test_a_simhash_is_its_own_number_and_any_other_text_is_hashed(
     assert own == [_hexadecimal(text) for text in array.to_pylist()]
 
 
-@given(st.lists(st.none() | st.text(max_size=9)), st.lists(st.none() | st.text(max_size=9)))
-def test_few_words_are_hashed_once_and_every_row_has_its_number(
-    numbers: Numbers, ones: list[str | None], others: list[str | None]
+@given(st.lists(st.none() | st.text(max_size=9)), st.lists(st.none() | st.text(max_size=9)), st.integers(0, 3))
+def test_texts_that_are_asked_about_together_have_each_its_number(
+    numbers: Numbers, ones: list[str | None], others: list[str | None], cut: int
 ) -> None:
-    texts = {"one": pa.array(ones, pa.string()), "other": pa.array(others, pa.string())}
-    rows, different = numbers.of_words({name: array.dictionary_encode() for name, array in texts.items()})
+    texts = {"one": pa.array(ones, pa.string()), "other": pa.array(others, pa.string()).slice(cut)}
+    found = numbers.of(texts)
+    assert list(found) == ["one", "other"]
     for name, array in texts.items():
-        assert rows[name].to_pylist() == [by_hand(text) for text in array.to_pylist()]
-        words = array.dictionary_encode().dictionary
-        assert different[name].to_pylist() == [by_hand(text) for text in words.to_pylist()]
+        assert found[name].to_pylist() == [by_hand(text) for text in array.to_pylist()]
 
 
 def test_a_name_has_the_number_of_its_rows(numbers: Numbers) -> None:
