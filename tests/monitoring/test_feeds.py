@@ -170,6 +170,17 @@ def test_two_hundred_identical_posts_make_one_batch(
     assert len(files(storage)) == 2, "whoever was slower left no files behind"
 
 
+@pytest.mark.parametrize("before", [1, 256, 300, 512])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_line_without_any_key_ends_no_process_wherever_it_stands(
+    provider: User, storage: Path, before: int, end: bytes
+) -> None:
+    """Of 257 lines, one of which is in doubt, the last is alone in its part."""
+    told = post(program(provider), lines(before) + b"null" + end)
+    assert (told.status_code, told.json()["rows"], told.json()["rejected"]) == (202, before, 1), told.content
+    assert told.json()["rejected_by_reason"] == {"is not a JSON object": 1}
+
+
 def test_batch_of_rows_each_with_a_key_of_its_own_takes_memory_by_its_size(provider: User, storage: Path) -> None:
     body = "".join(json.dumps({**ROW, "prompt_hash": f"p{n}", f"k{n}": n}) + "\n" for n in range(4000)).encode()
     was = pa.default_memory_pool()
