@@ -241,7 +241,7 @@ def test_a_number_for_a_text_may_have_so_many_digits(digits: int) -> None:
 
 
 def test_rows_beyond_doubt_are_read_many_at_a_time() -> None:
-    """Else the two tests above would compare nothing."""
+    """Else the tests above would compare nothing."""
     line = json.dumps({**{c.name: "x" for c in COLUMNS if c.type == "string"}, **PLAIN}).encode()
     for found in ([line, line], [",".join(REQUIRED).encode(), *2 * [b"1772445600,a,owl,1,2,200"]]):
         layout = layout_of(b"\n".join(found), Limits())
