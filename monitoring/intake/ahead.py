@@ -1,13 +1,19 @@
-"""Working ahead: the next item is made while the present one is worked on. Arrow and zlib let go of the interpreter."""
+"""Working ahead: the next item is made while the present one is worked on, or several are worked on at a time. Arrow and
+zlib let go of the interpreter.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Made = TypeVar("Made")
+AT_ONCE = 2
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
@@ -46,3 +52,16 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
             yield value
     finally:
         stop.set()
+
+
+def several(items: Iterator[T], work: Callable[[T], Made]) -> Iterator[tuple[T, Made]]:
+    """Each item with what is made of it, in their order; AT_ONCE are worked on at the same time."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting: deque[tuple[T, Future[Made]]] = deque()
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > AT_ONCE:
+                first, made = waiting.popleft()
+                yield first, made.result()
+        for item, made in waiting:
+            yield item, made.result()

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 
+from monitoring.intake.forms import DIFFERENT, ENCODED
 from monitoring.intake.lines import (
     EARLIEST_US,
     FALSE,
@@ -59,8 +60,6 @@ TYPES: dict[str, pa.DataType] = {
     "line": pa.int64(),
 }
 SCHEMA = pa.schema(list(TYPES.items()))
-ENCODED = pa.dictionary(pa.int32(), pa.string())
-DIFFERENT = ("prompt_hash", "template", "prefix_hash", "session")  # too many values to be worth a dictionary
 
 
 def _one_on_each_line(data: bytes, ends: Places) -> bool:
@@ -119,15 +118,24 @@ class Blocks:
 
     def read(self, block: Block) -> Iterator[pa.Table]:
         """Tables of SCHEMA for the lines of the block."""
+        table = self.whole(block)
+        yield from self.parts(block) if table is None else [table]
+
+    def whole(self, block: Block) -> pa.Table | None:
+        """One table, if every line is a row beyond doubt. Several blocks may be read so at the same time."""
         try:
-            yield self._whole(block)
+            return self._whole(block)
         except (Doubtful, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError):
-            if block.lines <= SMALLEST:
-                yield self._line_by_line(block)
-                return
-            each = max(SMALLEST, -(-block.lines // SPLIT))
-            for first in range(0, block.lines, each):
-                yield from self.read(block.part(first, first + each))
+            return None
+
+    def parts(self, block: Block) -> Iterator[pa.Table]:
+        """Tables for the lines of a block in which there is doubt."""
+        if block.lines <= SMALLEST:
+            yield self._line_by_line(block)
+            return
+        each = max(SMALLEST, -(-block.lines // SPLIT))
+        for first in range(0, block.lines, each):
+            yield from self.read(block.part(first, first + each))
 
     def _line_by_line(self, block: Block) -> pa.Table:
         rows = []
@@ -178,7 +186,7 @@ class Blocks:
         kinds["params"] = ENCODED
         table = pyarrow.csv.read_csv(
             pa.py_buffer(data),
-            pyarrow.csv.ReadOptions(column_names=names, block_size=PIECE),
+            pyarrow.csv.ReadOptions(column_names=names, block_size=PIECE, use_threads=False),
             pyarrow.csv.ParseOptions(delimiter=self.layout.delimiter),
             pyarrow.csv.ConvertOptions(
                 column_types=kinds,
@@ -211,6 +219,8 @@ def _text(column: Any) -> Any:
         column = pc.list_element(column, 0) if pc.min(pc.list_value_length(column)).as_py() else None
         if column is None:
             raise Doubtful
+    if pa.types.is_dictionary(column.type):
+        return column
     if not pa.types.is_string(column.type):
         return column if pa.types.is_floating(column.type) else column.cast(pa.string())
     if pc.min(pc.binary_length(column)).as_py() == 0:

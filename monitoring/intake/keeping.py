@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from monitoring.intake.ahead import ahead
+from monitoring.intake.ahead import ahead, several
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.clocks import far_off
 from monitoring.intake.database import WRITTEN, connect
@@ -191,10 +191,8 @@ def _blocks(first: Block, second: Block | None, pieces: Iterable[Block]) -> Iter
 
 def _tables(blocks: Blocks, pieces: Iterable[Block]) -> Iterator[tuple[pa.Table | None, list[tuple[int, str]], int]]:
     """(rows, rejected lines, the line that comes next) of each piece of a file."""
-    for block in pieces:
-        if not block.data:
-            continue
-        for table in blocks.read(block):
+    for block, whole_block in several((block for block in pieces if block.data), blocks.whole):
+        for table in blocks.parts(block) if whole_block is None else [whole_block]:
             yield table, blocks.rejected, block.after
             blocks.rejected = []
 

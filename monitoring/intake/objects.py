@@ -1,5 +1,7 @@
 """Lines that are JSON objects, many at once: as a table of the keys that stand for columns, by Arrow.
 
+Lines that are written one like the other are read by their form (`forms`), the others as JSON.
+
 What nobody expects makes no columns: Arrow is told which keys there may be, and what else there is is looked for in the
 text.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -16,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from monitoring.intake.forms import Form, Otherwise
 from monitoring.intake.lines import TEXTS
 from monitoring.intake.opening import NESTED_AT_MOST, Block
 from monitoring.schema import BY_NAME, CANONICAL
@@ -25,6 +29,8 @@ KEYS_AT_MOST = 64
 BRACE, BRACKET = b"{["
 # Types under which Arrow passes over values that stand for nothing.
 SIMPLE = {str: pa.string(), bool: pa.bool_(), int: pa.float64(), float: pa.float64()}
+# So often it is learnt from a line how the others are written: to try costs a part of what it saves.
+FORMS_AT_MOST = 8
 # By key, or by the key of an object and the key within it.
 Others = dict[tuple[str, ...], pa.DataType]
 # What Arrow says of a key whose value is not of its type, or that is twice in a line.
@@ -38,12 +44,15 @@ class Doubtful(Exception):
 
 
 class Objects:
-    """Reads blocks of one file; what the first lines are like is what is expected of the others."""
+    """Reads blocks of one file, several at a time; what the first lines are like is what is expected of the others."""
 
     def __init__(self) -> None:
         self._sources: dict[str, pa.DataType] | None = None
         self._others: Others | None = None
         self._too_many_names = False
+        self._form: Form | None = None
+        self._forms_left = FORMS_AT_MOST
+        self._one = threading.Lock()
 
     def read(self, block: Block) -> pa.Table:
         """A column for each key that stands for one, named as in the file, and perhaps others.
@@ -52,6 +61,22 @@ class Objects:
         """
         if self._too_many_names:
             raise Doubtful
+        form = self._form
+        if self._forms_left:
+            try:
+                form = self._form = form or Form(block.part(0, 1).data.removesuffix(b"\n"))
+                return form.read(block)
+            except Otherwise:
+                pass
+        with self._one:
+            table = self._any(block)
+            if self._form is form and self._forms_left:
+                # The lines are right, and written otherwise than was thought.
+                self._form, self._forms_left = None, self._forms_left - 1
+        return table
+
+    def _any(self, block: Block) -> pa.Table:
+        """The lines, however they are written."""
         data = block.data
         if self._sources is None:
             self._sources, self._others = _sources(data), _others(data)

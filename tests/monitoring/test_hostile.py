@@ -20,7 +20,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from monitoring.intake import Limits, Unreadable, keeping, objects, take_in, whole
-from monitoring.intake.blocks import Blocks
+from monitoring.intake.blocks import SCHEMA, Blocks
 from monitoring.intake.lines import Rejected, row_of
 from monitoring.intake.opening import Layout, block_of, parquet, zstd
 from monitoring.report import written
@@ -121,9 +121,8 @@ def test_what_stands_for_no_column_changes_nothing_and_rejects_nothing(
     ]
     blocks = Blocks(Layout("jsonl", "", (), 0, {}))
     alone = [table for piece in (lines(plain), lines(given)) for table in blocks.read(block_of(1, piece))]
-    whole = pa.concat_tables(
-        [table.select(["line", "account", "prompt_hash", "params"]).combine_chunks() for table in alone]
-    )
+    kinds = pa.schema([SCHEMA.field(name) for name in ("line", "account", "prompt_hash", "params")])
+    whole = pa.concat_tables([table.select(kinds.names).cast(kinds) for table in alone])
     assert whole.slice(260).combine_chunks().to_pylist() == whole.slice(0, 260).combine_chunks().to_pylist()
     fresh = Blocks(Layout("jsonl", "", (), 0, {}))
     first = [row for table in fresh.read(block_of(1, lines(given))) for row in table["params"].to_pylist()]

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 from typing import Any
 
 import hypothesis
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import strategies as st
 
 from monitoring.intake.blocks import PIECE, Blocks, Doubtful
+from monitoring.intake.forms import Form
+from monitoring.intake.objects import FORMS_AT_MOST, Objects
 from monitoring.intake.opening import Layout, Limits, block_of, layout_of
 from monitoring.schema import COLUMNS, REQUIRED
 
@@ -141,10 +144,13 @@ def one_by_one(layout: Layout, found: list[bytes]) -> tuple[list[dict[str, Any]]
 
 
 def many(
-    layout: Layout, found: list[bytes], each: int, end: bytes
+    layout: Layout, found: list[bytes], each: int, end: bytes, forms: int
 ) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
-    """In blocks of `each` lines: what the first are like is what is expected of the others. `end` is that of the last."""
+    """In blocks of `each` lines: what the first are like is what is expected of the others. `end` is that of the last.
+    As if of so many `forms` in which lines may be written none had been right yet.
+    """
     blocks, rows = Blocks(layout), []
+    blocks._objects._forms_left = forms
     for start in range(0, len(found), each):
         block = b"\n".join(found[start : start + each]) + (b"\n" if start + each < len(found) else end)
         for table in blocks.read(block_of(1 + start, block)) if block else ():
@@ -156,7 +162,9 @@ def compare(found: list[bytes], each: int, end: bytes) -> None:
     # What a text has within it that ends a line is cut there, as it would be in a file.
     found = b"\n".join(found).split(b"\n")
     layout = layout_of(b"\n".join(found), Limits())
-    assert many(layout, found[layout.skip :], each, end) == one_by_one(layout, found[layout.skip :])
+    alone = one_by_one(layout, found[layout.skip :])
+    for forms in (FORMS_AT_MOST, 0) if layout.kind == "jsonl" else (0,):
+        assert many(layout, found[layout.skip :], each, end, forms) == alone
 
 
 EACH, ENDS = st.integers(1, 4), st.sampled_from((b"\n", b""))
@@ -230,6 +238,52 @@ def test_a_line_among_usual_ones_says_what_it_says_alone(old: bytes, new: bytes,
         [odd, PLAIN_LINE, PLAIN_LINE] if first and odd.startswith(b"{") else [PLAIN_LINE, odd, PLAIN_LINE], 3, b"\n"
     )
     compare([PLAIN_LINE, odd, PLAIN_LINE, odd], 1, b"")
+    if odd.startswith(b"{"):
+        compare([odd] * 3, 3, b"\n")
+
+
+# What stands between the values, and what is like it.
+SIGNS = (
+    b'"', b",", b":", b"{", b"}", b'","', b'":"', b'",', b',"', b':"', b'"}', b"{}", b"}{", b'""', b" ", b"[", b"]", b"\\",
+    b"\x01", b"\x1f", b"\x7f", b"\xff", b"\xc3\xa9", b"\r", b"\t", b"0", b"-", b".", b"e1", b"null", b"true", b'"ms":5,',
+    b',"ms":5', b'"session":"', b'"a":"b",', b'"params":{', b'"params":null,',
+)  # fmt: skip
+SPACED_LINE = json.dumps(USUAL).encode()
+
+
+@st.composite
+def bent(draw: st.DrawFn) -> list[bytes]:
+    """Lines alike, and one in which signs are put in, left out or in place of others, perhaps at several places."""
+    usual = draw(st.sampled_from((PLAIN_LINE, SPACED_LINE, PLAIN_LINE.replace(b"{", b"{  ").replace(b"}", b" }"))))
+    odd = usual
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.sampled_from([n for n in range(len(odd)) if odd[n : n + 1] in b'",:{}5'] or [0]))
+        at += draw(st.integers(0, 1))
+        odd = odd[:at] + draw(st.sampled_from((b"", *SIGNS))) + odd[at + draw(st.integers(0, 2)) :]
+    return [usual, odd, usual] if draw(st.booleans()) or not odd.startswith(b"{") else [odd, usual, odd]
+
+
+@hypothesis.settings(max_examples=30_000 if SOAK else 800, derandomize=not SOAK)
+@hypothesis.given(found=bent(), each=EACH, end=ENDS)
+# A mark that is left out in one place, and one more in another.
+@hypothesis.example(
+    found=[PLAIN_LINE, PLAIN_LINE.replace(b'"region":"north"', b'"region":"north').replace(b":5", b':5"')],
+    each=2,
+    end=b"",
+)
+@hypothesis.example(
+    found=[PLAIN_LINE, PLAIN_LINE.replace(b'"session":"x"', b'"session":"').replace(b"north", b'nor"th')],
+    each=2,
+    end=b"",
+)
+# The object is none, and there is one within a text.
+@hypothesis.example(
+    found=[PLAIN_LINE, re.sub(rb'("params":)\{.*?\}', rb"\1null", PLAIN_LINE).replace(b"north", b'{","}')],
+    each=2,
+    end=b"",
+)
+def test_a_line_bent_among_others_is_read_alike(found: list[bytes], each: int, end: bytes) -> None:
+    compare(found, each, end)
 
 
 HEAD = b'{"ts":"2026-03-02T10:00:00Z","account":"a","model":"owl","input_tokens":1,"output_tokens":2,"status":200'
@@ -247,6 +301,34 @@ def test_rows_beyond_doubt_are_read_many_at_a_time() -> None:
         layout = layout_of(b"\n".join(found), Limits())
         body = found[layout.skip :]
         assert Blocks(layout)._whole(block_of(1, b"\n".join(body) + b"\n")).num_rows == 2
+
+
+ALIKE = (
+    PLAIN_LINE, SPACED_LINE, PLAIN_LINE.replace(b"{", b"{ ").replace(b"}", b" }"),
+    re.sub(rb'"params":\{.*?\},', b"", PLAIN_LINE), PLAIN_LINE.replace(b'"x"', b"null"), PLAIN_LINE.replace(b'"x"', b'""'),
+    PLAIN_LINE.replace(b"north", b"N\xc3\xb6rd, a:b"), PLAIN_LINE.replace(b":5", b":null"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ALIKE)
+def test_lines_alike_are_read_as_their_form_says(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the form would be given up, and what is above would compare Arrow's reading of JSON alone."""
+    monkeypatch.setattr(Objects, "_any", None)
+    found = [line, *(line.replace(b'"x"', value).replace(b":120", b":7") for value in (b'"y"', b"null", b'""'))]
+    read = many(layout_of(line, Limits()), found, 4, b"\n", FORMS_AT_MOST)
+    assert read == one_by_one(layout_of(line, Limits()), found)
+    assert len(read[0]) == 4
+
+
+def test_a_form_that_is_not_that_of_the_others_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So often as there are forms to be tried, and learnt anew in between."""
+    learnt: list[bytes] = []
+    monkeypatch.setattr("monitoring.intake.objects.Form", lambda line: learnt.append(line) or Form(line))
+    blocks = Blocks(layout_of(PLAIN_LINE, Limits()))
+    other = PLAIN_LINE.replace(b',"ms":5', b"")
+    for lines in ([PLAIN_LINE, PLAIN_LINE], [PLAIN_LINE, other], [other, other], *[[other, PLAIN_LINE]] * 20):
+        assert blocks.whole(block_of(1, b"\n".join(lines))).num_rows == 2
+    assert learnt == [PLAIN_LINE, other, *[other] * (FORMS_AT_MOST - 2)]
 
 
 def test_a_mark_that_is_open_where_arrow_cuts_is_seen() -> None:
