@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,6 +25,7 @@ from monitoring.intake.blocks import Blocks
 from monitoring.intake.clocks import far_off
 from monitoring.intake.database import WRITTEN, connect
 from monitoring.intake.identifiers import unhashed
+from monitoring.intake.names import Names
 from monitoring.intake.numbers import Numbers, whole
 from monitoring.intake.opening import Block, Limits, Lines, Unreadable, layout_of
 from monitoring.intake.whole import parquet_tables
@@ -67,10 +67,8 @@ SMALL = ["model", "endpoint", "status", "finish", "agent", "account", "net", "pa
 SAME = "us, account, model, tin, tout, status, refused, key, net, endpoint, prompt, template, session"
 # Whether two rows with the same values are the same call: the prompt's hash tells, or a finer time than a second.
 CERTAIN = "(prompt IS NOT NULL OR us % 1000000 <> 0)"
-GROUP = 20_000  # rows, or names, at least, that are written together
+GROUP = 20_000  # rows, at least, that are written together
 ENDS = ["account", "us"]  # columns of which each group of rows has its smallest and largest value on record
-FIRST = 4096  # names of one column that Arrow looks for, before Python does: in most blocks there are no others
-NAMES_AT_MOST = 200_000  # of one column but the account: beyond it the numbers stay without a name
 LIMITS = Limits()
 
 
@@ -216,12 +214,8 @@ class _Keeper:
         self.waiting: list[pa.Table] = []
         self.present: set[str] = set()
         self.simhashes = [0, 0]
-        db.execute("CREATE TABLE names (kind VARCHAR, number BIGINT, name VARCHAR)")
         db.execute("CREATE TABLE rejected (line BIGINT, reason VARCHAR)")
-        self.known: dict[str, set[str]] = {kind: set() for kind in NAMED}
-        self.first: dict[str, pa.Array] = {kind: pa.array([], pa.string()) for kind in NAMED}
-        self.full: set[str] = set()
-        self.fresh: list[pa.Table] = []
+        self.names = Names(db, NAMED)
 
     def abandon(self) -> None:
         """Throw away what was begun. Nothing is closed: where there is no memory, that ends the process before it has said
@@ -285,46 +279,14 @@ class _Keeper:
         words = {kept: a if _encoded(a) else a.dictionary_encode() for kept, a in some.items() if kept in NAMED}
         numbers = self.numbers.of(some | {kept: a.dictionary for kept, a in words.items()})
         for kept, array in words.items():
-            self._name(kept, array.dictionary, numbers[kept])
+            self.names.learn(kept, array.dictionary, numbers[kept])
             numbers[kept] = numbers[kept].take(array.indices)
         found |= numbers
         return {kept: found[kept] for kept in NUMBERED}
 
-    def _name(self, kind: str, names: pa.Array, numbers: pa.Array) -> None:
-        if kind in self.full:
-            return
-        known = self.known[kind]
-        places = np.flatnonzero(~pc.is_in(names, value_set=self.first[kind]).to_numpy(zero_copy_only=False))
-        found = zip(places.tolist(), names.take(pa.array(places)).to_pylist(), strict=True)
-        fresh = [place for place, name in found if name not in known]
-        if not fresh:
-            return
-        if kind != "account" and len(known) + len(fresh) >= NAMES_AT_MOST:
-            # The first so many, whatever the blocks: what is said of them is the same for the same file.
-            del fresh[NAMES_AT_MOST - len(known) :]
-            self.full.add(kind)
-            known.clear()
-        else:
-            known.update(names.take(fresh).to_pylist())
-            if len(self.first[kind]) < FIRST:
-                self.first[kind] = pa.concat_arrays([self.first[kind], names.take(fresh)])[:FIRST]
-        named = {"kind": pa.repeat(kind, len(fresh)), "number": numbers.take(fresh), "name": names.take(fresh)}
-        self.fresh.append(pa.table(named))
-        if sum(len(some) for some in self.fresh) >= GROUP:
-            self._put_names_on_record()
-
-    def _put_names_on_record(self) -> None:
-        """Those that wait: most blocks bring a few, and to write takes as long for few as for many."""
-        if self.fresh:
-            self.db.register("fresh", pa.concat_tables(self.fresh))
-            self.db.execute("INSERT INTO names SELECT kind, number, name FROM fresh")
-            self.db.unregister("fresh")
-            self.fresh = []
-
     def finish(self, limits: Limits) -> None:
         """Leave out rows that are in the file twice, write names and rejected lines."""
         kept, db = self.kept, self.db
-        self._put_names_on_record()
         if self.waiting:
             self._write()
         if self.writer is not None:
@@ -362,10 +324,7 @@ class _Keeper:
         else:
             self.raw.rename(kept.rows_path)
         kept.rows = pq.read_metadata(kept.rows_path).num_rows
-        clash = db.execute("SELECT number FROM names WHERE kind = 'account' GROUP BY number HAVING count(*) > 1")
-        if clash.fetchone():
-            raise Unreadable("Two accounts of the file cannot be told apart by number. Hash the identifiers anew.")
-        db.execute("COPY (SELECT * FROM names ORDER BY kind, name) TO ? (FORMAT parquet)", [str(kept.names_path)])
+        self.names.write(kept.names_path)
         kept.rejected = sum(kept.reasons.values())
         kept.listed.sort()
         del kept.listed[limits.listed :]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,8 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.intake import keeping
-from monitoring.intake.database import connect
 from monitoring.intake.numbers import Numbers, numbers_of, simhashes
 
 HEX = st.text("0123456789abcdefABCDEF", min_size=16, max_size=16)
@@ -69,24 +66,6 @@ def test_a_name_has_the_number_of_its_rows(numbers: Numbers) -> None:
     assert numbers_of(names) == dict(zip(names, rows, strict=True))
     assert len(set(rows)) == 5000
     assert rows[4711] == by_hand("account 4711"), "the answers are in the order of the questions"
-
-
-@pytest.mark.parametrize("first", [0, 3, 4096])
-@pytest.mark.parametrize(("kind", "most"), [("net", 12), ("account", 19)])
-def test_each_name_is_on_record_once_and_of_a_column_the_first_so_many(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: int, kind: str, most: int
-) -> None:
-    """However many of them Arrow looks for, before Python does. Of the accounts it is all."""
-    monkeypatch.setattr(keeping, "FIRST", first)
-    monkeypatch.setattr(keeping, "NAMES_AT_MOST", 12)
-    keeper = keeping._Keeper(keeping.Kept(tmp_path), connect(tmp_path))
-    for start in range(6):
-        block = range(3 * start, 3 * start + 4)  # the last of one block is the first of the next
-        keeper._name(kind, pa.array([f"name {n}" for n in block]), pa.array(list(block), pa.int64()))
-    keeper._put_names_on_record()
-    found = keeper.db.execute("SELECT kind, number, name FROM names ORDER BY number").fetchall()
-    keeper.close()
-    assert found == [(kind, n, f"name {n}") for n in range(most)]
 
 
 def _hexadecimal(text: Any) -> bool:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 
-from monitoring.intake import Kept, keeping, opening, take_in
+from monitoring.intake import Kept, keeping, names, opening, take_in
 from monitoring.reading import Options, Reading, read
 from monitoring.windows import Part, merge
 from tests.monitoring.logs import Row, as_csv, jumbled, lines, ordinary, report_of
@@ -63,7 +63,8 @@ def test_in_how_many_blocks_a_file_is_read_changes_nothing(
     at_once = report_of(content)
     for name in ("BLOCK", "PIECE", "FEW"):
         monkeypatch.setattr(opening, name, 4096)
-    monkeypatch.setattr(keeping, "GROUP", 64)
+    for module in (keeping, names):
+        monkeypatch.setattr(module, "GROUP", 64)
     (tmp_path / "log").write_bytes(content)
     kept = take_in(tmp_path / "log", tmp_path / "kept")
     assert pq.ParquetFile(kept.rows_path).num_row_groups > 4
