@@ -165,7 +165,7 @@ def _read_text(path: Path, limits: Limits, keeper: _Keeper, tell: Callable[[int,
         keeper.add(None, _lost(lines))
         return
     last = 1
-    # Four at work: one unpacks, one reads what a row is, one gives texts their numbers, and this one writes.
+    # Five at work: one unpacks, two read what a row is, one gives texts their numbers, and this one writes.
     tables = ahead(_tables(Blocks(layout), _blocks(first, second, pieces)))
     numbered = ((keeper.numbered(table), rejected, after) for table, rejected, after in tables)
     for rows, rejected, last in ahead(numbered):  # noqa: B007
@@ -189,8 +189,8 @@ def _blocks(first: Block, second: Block | None, pieces: Iterable[Block]) -> Iter
 
 def _tables(blocks: Blocks, pieces: Iterable[Block]) -> Iterator[tuple[pa.Table | None, list[tuple[int, str]], int]]:
     """(rows, rejected lines, the line that comes next) of each piece of a file."""
-    for block, whole_block in several((block for block in pieces if block.data), blocks.whole):
-        for table in blocks.parts(block) if whole_block is None else [whole_block]:
+    for block, read in several((block for block in pieces if block.data), blocks.whole):
+        for table in blocks.parts(block) if read is None else [read]:
             yield table, blocks.rejected, block.after
             blocks.rejected = []
 
