@@ -25,6 +25,7 @@ OPENS, CLOSES, QUOTE, COMMA, SPACE = b'{}", '
 BETWEEN = 0x1F  # in place of the commas: no JSON has it as it is
 PIECE = 1 << 20  # bytes that are looked at together
 KEYS_AT_MOST = 64
+RESTORED_AT_MOST = 2 << 20  # bytes within the objects of a block: to look at one takes sixteen
 OBJECTS_AT_MOST = 1000  # different ones in a block: each is read by itself
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 DIFFERENT = ("prompt_hash", "template", "prefix_hash", "session")  # too many values to be worth a dictionary
@@ -115,7 +116,7 @@ class Form:
             at = pair.end() + 1
             if line[pair.end() : at] != b",":
                 break
-        if line[:1] != b"{" or not pairs or pairs[-1].end() != end:
+        if line[:1] != b"{" or line[-1:] != b"}" or not pairs or pairs[-1].end() != end:
             raise Otherwise
         # Spaces between a comma and the next key.
         self.gap = pairs[-1].start("key") - pairs[-1].start() - 1
@@ -202,6 +203,8 @@ def _restored(text: Bytes, braces: Places) -> int:
     the cell where it must have one.
     """
     begins, sizes = braces[1::4], braces[2::4] - braces[1::4]
+    if sizes.sum() > RESTORED_AT_MOST:
+        raise Otherwise
     within = np.arange(sizes.sum()) + np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)
     found = text[within]
     text[within[found == BETWEEN]] = COMMA
