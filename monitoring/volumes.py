@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from monitoring.aggregated import LONGEST
 from monitoring.declared import FIGURES, SLACK, Declared
-from monitoring.intake.database import connect
+from monitoring.intake.database import connect, given
 from monitoring.intake.keeping import SAME
 from monitoring.intake.numbers import numbers_of
 from monitoring.windows import rows_of
@@ -114,8 +114,7 @@ def _counted(source: Source, said: Declared, provider: str, folder: Path) -> dic
 
 def _prepare(db: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> None:
     named = {"name": list(numbers), "number": list(numbers.values())}
-    db.register("given", pa.table(named, schema=pa.schema([("name", pa.string()), ("number", pa.int64())])))
-    db.execute("CREATE TABLE named AS SELECT * FROM given")
+    given(db, pa.table(named, schema=pa.schema([("name", pa.string()), ("number", pa.int64())]))).create("named")
     db.execute("CREATE TABLE busy (hour BIGINT)")
     # What is certainly within the period, and (of windows) what lies across one of its edges. HUGEINT has both kinds of
     # numbers of accounts.
@@ -190,7 +189,7 @@ class _Reading:
 
     def _windows(self, paths: dict[str, int], since: int, until: int, whose: str, when: bool) -> None:
         begins, ends = self.said.begins // SECOND, self.said.ends // SECOND
-        self.db.register("received", pa.table({"filename": list(paths), "place": list(paths.values())}))
+        given(self.db, pa.table({"filename": list(paths), "place": list(paths.values())})).create("received")
         listed = ", ".join(f"'{path}'" for path in paths)
         # A window that touches the period only where it ends or begins is not of it.
         rows = f"""(SELECT * FROM read_parquet([{listed}], filename = true) JOIN received USING (filename)
@@ -215,7 +214,7 @@ class _Reading:
             row_number() OVER (PARTITION BY account, model, start, seconds ORDER BY place DESC, line DESC) = 1)
             GROUP BY account"""  # noqa: S608
         )
-        self.db.unregister("received")
+        self.db.execute("DROP TABLE received")
 
 
 __all__ = ["Piece", "Source", "count", "slices"]

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from monitoring.intake import Kept, Unreadable
-from monitoring.intake.database import WRITTEN, connect
+from monitoring.intake.database import WRITTEN, connect, given
 from monitoring.intake.keeping import SAME
 from monitoring.schema import OPTIONAL
 
@@ -67,7 +67,7 @@ def _write(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], kept: Kept, sin
             f"SELECT hash({SAME}) AS h FROM {rows} AND prompt IS NOT NULL GROUP BY 1 HAVING count(*) > 1"  # noqa: S608
         ).to_arrow_table()
         if found.num_rows:
-            db.register("twice", found)
+            given(db, found).create("twice")
             # Only what may be there twice is put in order and counted.
             once = (
                 f"QUALIFY prompt IS NULL OR hash({SAME}) NOT IN (SELECT h FROM twice)"  # noqa: S608 - names of columns

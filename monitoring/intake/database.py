@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 WRITTEN = "FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 122880"
 MEMORY = "1000MB"
@@ -29,3 +30,12 @@ def within(folder: Path, memory: str = MEMORY) -> dict[str, Any]:
 def connect(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
     """DuckDB within the memory it is given."""
     return duckdb.connect(config=within(folder, memory))
+
+
+def given(db: duckdb.DuckDBPyConnection, rows: pa.Table) -> duckdb.DuckDBPyRelation:
+    """Rows of Arrow's for DuckDB, to be read once.
+
+    A table as such is read through threads that Arrow starts for it, and where one cannot be started, because there is no
+    memory left, DuckDB waits for ever. A stream is read by whoever asks.
+    """
+    return db.from_arrow(rows.__arrow_c_stream__())

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from monitoring.intake.ahead import ahead, several
 from monitoring.intake.blocks import Blocks
 from monitoring.intake.clocks import far_off
-from monitoring.intake.database import WRITTEN, connect
+from monitoring.intake.database import WRITTEN, connect, given
 from monitoring.intake.identifiers import unhashed
 from monitoring.intake.names import Names
 from monitoring.intake.numbers import Numbers, whole
@@ -302,7 +302,7 @@ class _Keeper:
         ).to_arrow_table()
         keep = ""
         if twice.num_rows:
-            db.register("twice", twice)
+            given(db, twice).create("twice")
             db.execute(
                 f"""CREATE TEMP TABLE again AS SELECT line, {CERTAIN} AS certain FROM {raw}
                 SEMI JOIN twice ON twice.h = {hashed}

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitoring.intake.database import given
 from monitoring.intake.opening import Unreadable
 
 FIRST = 4096  # names of one column that Arrow looks for, before Python does: in most blocks there are no others
@@ -55,9 +56,7 @@ class Names:
     def _put_on_record(self) -> None:
         """Those that wait: most blocks bring a few, and to write takes as long for few as for many."""
         if self.fresh:
-            self.db.register("fresh", pa.concat_tables(self.fresh))
-            self.db.execute("INSERT INTO names SELECT kind, number, name FROM fresh")
-            self.db.unregister("fresh")
+            given(self.db, pa.concat_tables(self.fresh)).insert_into("names")
             self.fresh = []
 
     def write(self, path: Path) -> None:

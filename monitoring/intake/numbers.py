@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitoring.intake.database import given
+
 SIMHASH = 16  # hexadecimal digits
 NO_DIGIT = 16
 _VALUES = np.full(256, NO_DIGIT, dtype=np.uint8)
@@ -37,7 +39,7 @@ class Numbers:
         if not texts:
             return {}
         together = pa.table({"text": pa.concat_arrays(list(texts.values()))})
-        asked = self.db.from_arrow(together).project("CASE WHEN text IS NOT NULL THEN hash(text) END AS number")
+        asked = given(self.db, together).project("CASE WHEN text IS NOT NULL THEN hash(text) END AS number")
         numbers, found, start = whole(asked.to_arrow_table()["number"]).view(pa.int64()), {}, 0
         for name, array in texts.items():
             found[name] = numbers.slice(start, len(array))

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.intake.blocks import SCHEMA, Blocks
+from monitoring.intake.database import given
 from monitoring.intake.opening import Layout, Limits, Unreadable, _said, block_of, parquet
 from monitoring.schema import CANONICAL, HEADER_KEY, REQUIRED
 
@@ -146,10 +147,9 @@ def _lines(table: pa.Table, columns: dict[str, str]) -> bytes:
     fields = ", ".join(f"'{name}': coalesce({', '.join(values)})" for name, values in named.items())
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
-        db.register("rows", table)
         # A row with a text that is not UTF-8 is no JSON to DuckDB, and would be no line.
         line = f"coalesce(({{{fields}}})::JSON::VARCHAR, '')"
-        read: Any = db.execute(f"SELECT string_agg({line}, chr(10)) FROM rows").fetchone()  # noqa: S608
+        read: Any = given(db, table).aggregate(f"string_agg({line}, chr(10))").fetchone()
     found = str(read[0] if read and read[0] else "").encode().split(b"\n")
     return b"\n".join(text or NOT_UTF8 for text in found) + b"\n"
 
