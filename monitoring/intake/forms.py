@@ -24,7 +24,7 @@ from monitoring.schema import BY_NAME, CANONICAL
 OPENS, CLOSES, QUOTE, COMMA, SPACE = b'{}", '
 BETWEEN = 0x1F  # in place of the commas: no JSON has it as it is
 PIECE = 1 << 20  # bytes that are looked at together
-KEYS_AT_MOST = 64
+CELLS_AT_MOST = 64
 RESTORED_AT_MOST = 2 << 20  # bytes within the objects of a block: to look at one takes sixteen
 OBJECTS_AT_MOST = 1000  # different ones in a block: each is read by itself
 ENCODED = pa.dictionary(pa.int32(), pa.string())
@@ -111,7 +111,7 @@ class Form:
         """Raises Otherwise for a line from which nothing is to be learnt."""
         pairs: list[re.Match[bytes]] = []
         at, end = 1, len(line.removesuffix(b"}").rstrip(b" "))
-        while (pair := PAIR.match(line, at)) is not None and len(pairs) < KEYS_AT_MOST:
+        while (pair := PAIR.match(line, at)) is not None and len(pairs) < CELLS_AT_MOST:
             pairs.append(pair)
             at = pair.end() + 1
             if line[pair.end() : at] != b",":
